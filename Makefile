@@ -1,0 +1,35 @@
+# Two commands matter: `make demo` and `make test`. `make help` lists the rest.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+DATA ?= .sms-analytics
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/.ready: pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/it"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet 'uv>=0.9'
+	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv sync --active --frozen --quiet --inexact --all-extras
+	@touch $@
+
+setup: .venv/.ready ## make .venv with everything pinned by uv.lock
+
+demo: setup ## start everything on this machine, with a simulated router
+	@$(BIN)/sms-analytics up --data-dir $(DATA) --simulate 50 --backfill-days 90
+
+test: setup ## all tests, on real Kafka and the real ClickHouse engine (about 10 minutes)
+	@$(BIN)/pytest
+
+check: setup ## format, lint, types, imports and pure tests, in under a minute
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/pytest -m "not live"
+
+clean: ## remove the environment and the demo's data
+	rm -rf .venv $(DATA)
+
+.PHONY: help setup demo test check clean

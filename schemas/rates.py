@@ -1,0 +1,67 @@
+"""Rate rows, their precedence, and the bundled, dated card; contract section 5.
+
+The numbers stand in `rate_card.toml` with their sources; nothing here knows a price.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+from typing import Annotated, Literal
+
+import msgspec
+
+Micros = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """What one message costs, in micro-USD: SMS `base` and `carrier_fee` are per segment, MMS
+    per message, `failed_fee` per failed message. Valid for messages that occurred at or after
+    `valid_from` (RFC 3339). `country` `*` is any; `mcc_mnc` None is any carrier."""
+
+    id: str
+    country: Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{2}|\*)$")]
+    direction: Literal["inbound", "outbound"]
+    message_type: Literal["sms", "mms"]
+    base_micros: Micros
+    valid_from: str
+    source: str
+    mcc_mnc: str | None = None
+    carrier_fee_micros: Micros = 0
+    failed_fee_micros: Micros = 0
+    currency: Literal["USD"] = "USD"
+
+
+class ExemptCodes(msgspec.Struct, frozen=True):
+    """The error codes whose failed messages bear no failed-message fee (one record a card)."""
+
+    id: Literal["exempt_error_codes"]
+    exempt_error_codes: tuple[int, ...]
+    source: str = ""
+
+
+class Card(msgspec.Struct, frozen=True):
+    """A whole rate card: its rows and the exempt codes."""
+
+    rates: tuple[Rate, ...]
+    exempt: ExemptCodes
+
+
+def card_of(records: Iterable[Rate | ExemptCodes]) -> Card:
+    """A card from the records of the topic; without a record of exempt codes none is exempt."""
+    rates, exempt = [], ExemptCodes("exempt_error_codes", ())
+    for record in records:
+        if isinstance(record, ExemptCodes):
+            exempt = record
+        else:
+            rates.append(record)
+    return Card(tuple(rates), exempt)
+
+
+@cache
+def bundled_card() -> Card:
+    """The card that ships with the product; used until the rate-card topic holds rows."""
+    text = files("schemas").joinpath("rate_card.toml").read_text(encoding="utf-8")
+    return msgspec.convert(tomllib.loads(text), Card)

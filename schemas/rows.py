@@ -1,0 +1,70 @@
+"""ClickHouse rows: the columns of every table that the worker writes, in the tables' order.
+
+The migrations beside this file create the tables; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from schemas.statuses import STATUSES
+
+USAGE_LOG = "usage_log"
+USER_15M = "user_usage_15m"
+USER_1D = "user_usage_1d"
+SYSTEM_1M = "system_usage_1m"
+SYSTEM_15M = "system_usage_15m"
+SYSTEM_1D = "system_usage_1d"
+PROGRESS = "source_progress"
+
+USER_TABLES = (USER_15M, USER_1D)
+SYSTEM_TABLES = (SYSTEM_1M, SYSTEM_15M, SYSTEM_1D)
+CELL_TABLES = USER_TABLES + SYSTEM_TABLES
+
+WIDTH_MS = {
+    USER_15M: 900_000,
+    USER_1D: 86_400_000,
+    SYSTEM_1M: 60_000,
+    SYSTEM_15M: 900_000,
+    SYSTEM_1D: 86_400_000,
+}
+
+DIRECTIONS = {"inbound": 1, "outbound": 2}
+MESSAGE_TYPES = {"sms": 1, "mms": 2}
+ENCODINGS = {None: 0, "GSM-7": 1, "UCS-2": 2}
+STATUS_CODES = {status: code for code, status in enumerate(STATUSES, 1)}
+USER_DECISIONS = {"event": 1, "mapping": 2, "unresolved": 3, "consent_withdrawn": 4}
+COST_SOURCES = {"provider": 1, "rate_card": 2, "fallback": 3}
+
+COUNTERS: tuple[str, ...] = (
+    "messages",
+    "segments",
+    "body_length",
+    *(f"status_{status}" for status in STATUSES),
+    "base_micros",
+    "carrier_fee_micros",
+    "failed_fee_micros",
+    "provisional_micros",
+    "processing_count",
+    "processing_sum_us",
+    "processing_max_us",
+    "latency_count",
+    "latency_sum_ms",
+    "latency_max_ms",
+    "ucs2_messages",
+    "gsm_saved_segments",
+    "trimmed_saved_segments",
+)
+"""Signed Int64 of a cell. All but the two maxima merge by addition; a message's total cost is
+base + carrier fee + failed fee, of which `provisional_micros` may still be replaced."""
+
+MAXIMA = ("processing_max_us", "latency_max_ms")
+
+SPARSE: tuple[tuple[str, str, str], ...] = (
+    ("error_codes", "error_messages", "Int32"),
+    ("processing_bins", "processing_counts", "UInt16"),
+    ("latency_bins", "latency_counts", "UInt16"),
+)
+"""Parallel arrays (keys, Int64 counts, key type) of a cell; bins are `schemas.histogram`'s."""
+
+USER_KEY = ("user_id", "bucket", "direction", "message_type", "country_code", "source")
+SYSTEM_KEY = ("bucket", "direction", "message_type", "country_code", "source")
+CELL_KEYS = {table: USER_KEY if table in USER_TABLES else SYSTEM_KEY for table in CELL_TABLES}

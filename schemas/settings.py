@@ -1,0 +1,62 @@
+"""Settings that every process shares; each process's own class extends this one.
+
+Read once from the environment (prefix `SMS_`) and a `.env` file, passed on as an argument.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Where the back ends are, and whether this is a production."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SMS_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    env: Literal["development", "production"] = Field(
+        "development", description="`production` refuses development keys."
+    )
+    kafka_url: str = Field(
+        "kafka://127.0.0.1:9092", description="Broker(s): `kafka://host:port[,host:port]`."
+    )
+    clickhouse_url: str = Field(
+        "http://127.0.0.1:8123/default",
+        description="`http(s)://user:password@host:port/database`.",
+    )
+
+    @field_validator("clickhouse_url")
+    @classmethod
+    def _is_clickhouse_url(cls, url: str) -> str:
+        clickhouse_arguments(url)
+        return url
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """`kafka_url` as librdkafka and aiokafka take it: `host:port[,host:port]`."""
+        return self.kafka_url.removeprefix("kafka://")
+
+
+def clickhouse_arguments(url: str) -> dict[str, Any]:
+    """The keyword arguments of `clickhouse_connect.get_client` for a `SMS_CLICKHOUSE_URL`.
+
+    Raises ValueError, naming what is wrong, unless it is `http(s)://[user[:password]@]host
+    [:port][/database]`.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("SMS_CLICKHOUSE_URL must be http(s)://user:password@host:port/database")
+    secure = parts.scheme == "https"
+    return {
+        "interface": parts.scheme,
+        "host": parts.hostname,
+        "port": parts.port or (8443 if secure else 8123),
+        "username": unquote(parts.username) if parts.username else "default",
+        "password": unquote(parts.password or ""),
+        "database": parts.path.strip("/") or "default",
+    }
