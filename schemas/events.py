@@ -17,7 +17,7 @@ MAX_FUTURE_MS = 5 * 60_000
 MESSAGE_RETENTION_DAYS = 400
 
 # `$` alone would let Python accept a trailing newline; ECMA's `$` never does.
-_END = r"$(?!\n)"
+PATTERN_END = r"$(?!\n)"
 
 Kind = Literal["message", "status"]
 Direction = Literal["inbound", "outbound", "outbound-api", "outbound-reply", "outbound-call"]
@@ -40,17 +40,22 @@ Status = Literal[
 Encoding = Literal["GSM-7", "UCS-2"]
 Identifier = Annotated[str, Meta(min_length=1, max_length=64)]
 UserId = Annotated[int, Meta(ge=1, le=2**53 - 1)]
-PhoneNumber = Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{1,14}" + _END, max_length=16)]
+PhoneNumber = Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{1,14}" + PATTERN_END, max_length=16)]
 ErrorCode = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
-CountryCode = Annotated[str, Meta(pattern=r"^[A-Z]{2}" + _END)]
-MccMnc = Annotated[str, Meta(pattern=r"^[0-9]{5,6}" + _END)]
-Price = Annotated[str, Meta(pattern=r"^-?[0-9]{1,7}(\.[0-9]{1,12})?" + _END)]
-Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}" + _END)]
+CountryCode = Annotated[str, Meta(pattern=r"^[A-Z]{2}" + PATTERN_END)]
+MccMnc = Annotated[str, Meta(pattern=r"^[0-9]{5,6}" + PATTERN_END)]
+Price = Annotated[
+    str, Meta(pattern=r"^-?(0?[0-9]{1,6}(\.[0-9]{1,12})?|1000000(\.0{1,12})?)" + PATTERN_END)
+]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}" + PATTERN_END)]
 Timestamp = Annotated[
     str,
     Meta(
-        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}"
-        r"(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})" + _END,
+        # RFC 3339 sets no limit to the fraction's digits. Second 60 is refused: a leap second
+        # within the message retention would have to be announced half a year before.
+        pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+        r"[Tt ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?"
+        r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])" + PATTERN_END,
         max_length=40,
     ),
 ]
