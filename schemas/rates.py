@@ -13,6 +13,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from schemas.events import PATTERN_END, MccMnc, Timestamp
+
 Micros = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 
 
@@ -21,14 +23,14 @@ class Rate(msgspec.Struct, frozen=True):
     per message, `failed_fee` per failed message. Valid for messages that occurred at or after
     `valid_from` (RFC 3339). `country` `*` is any; `mcc_mnc` None is any carrier."""
 
-    id: str
-    country: Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{2}|\*)$")]
+    id: Annotated[str, msgspec.Meta(min_length=1)]
+    country: Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{2}|\*)" + PATTERN_END)]
     direction: Literal["inbound", "outbound"]
     message_type: Literal["sms", "mms"]
     base_micros: Micros
-    valid_from: str
+    valid_from: Timestamp
     source: str
-    mcc_mnc: str | None = None
+    mcc_mnc: MccMnc | None = None
     carrier_fee_micros: Micros = 0
     failed_fee_micros: Micros = 0
     currency: Literal["USD"] = "USD"
