@@ -34,15 +34,17 @@ CREATE TABLE IF NOT EXISTS usage_log
     processing_us        Nullable(Int64),
     latency_ms           Nullable(Int64),
     cost_source          Enum8('provider' = 1, 'rate_card' = 2, 'fallback' = 3),
-    is_provisional       Bool,
     base_micros          Int64,
     carrier_fee_micros   Int64,
     failed_fee_micros    Int64,
+    provisional_micros   Int64,
     -- What the rate card said when the message was first folded, for the whole message: a receipt
     -- that fails it, or a replay, prices it from here and never from a newer card.
     rate_base_micros     Int64,
     rate_carrier_micros  Int64,
     rate_failed_micros   Int64,
+    gsm_saved_segments     UInt8,
+    trimmed_saved_segments UInt8,
     -- Every entry the message has had, in order of position; empty while there is only the first.
     history_position     Array(UInt64),
     history_status       Array(UInt8),

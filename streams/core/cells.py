@@ -1,0 +1,168 @@
+"""Cells: the rolling totals of one table and one source, as columns.
+
+A cell is a row of an integer matrix (`schemas.rows.COUNTERS`), the position of the last event
+applied to it, and three sparse histograms. Cells are found by an integer key through a mapping;
+rows of evicted cells are used again. Sums of integers only, so any grouping gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.rows import COUNTERS, MAXIMA
+
+Ints = npt.NDArray[np.int64]
+Key = tuple[int, int, int]
+"""(user id or 0, bucket start in ms, combination of direction, type and country)."""
+Sparse = dict[int, int]
+Counts = tuple[list[tuple[int, int]], list[tuple[int, int]], list[tuple[int, int]]]
+"""For each histogram of a cell, what to count: (index of the event, code or bin)."""
+
+WIDTH = len(COUNTERS)
+COLUMN = {name: index for index, name in enumerate(COUNTERS)}
+_MAX_COLUMNS = [COLUMN[name] for name in MAXIMA]
+
+
+class CellTable:
+    """The hot cells of one table for one source.
+
+    `hot_from_ms`: a cell that is absent and whose bucket starts at or after it is known to be
+    new; an older one has to be read from ClickHouse first.
+    """
+
+    def __init__(self, rows: MutableMapping[Key, int], hot_from_ms: int) -> None:
+        self.rows = rows
+        self.hot_from_ms = hot_from_ms
+        self.counters: Ints = np.zeros((1024, WIDTH), np.int64)
+        self.last: Ints = np.full(1024, -1, np.int64)
+        self.sparse: list[tuple[Sparse, Sparse, Sparse] | None] = []
+        self.keys: list[Key | None] = []
+        self.dirty: set[int] = set()
+        self._by_bucket: dict[int, list[Key]] = {}
+        self._free: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def is_cold(self, key: Key) -> bool:
+        """Whether this cell may be in ClickHouse and is not here."""
+        return key[1] < self.hot_from_ms and key not in self.rows
+
+    def row(self, key: Key) -> int:
+        """The row of a cell, made empty if it is new."""
+        row = self.rows.get(key)
+        return self._add(key) if row is None else row
+
+    def load(
+        self, key: Key, last: int, counters: Sequence[int], sparse: tuple[Sparse, Sparse, Sparse]
+    ) -> None:
+        """Put a cell here as ClickHouse has it; one that is here already stays."""
+        if key not in self.rows:
+            row = self._add(key)
+            self.counters[row] = counters
+            self.last[row] = last
+            self.sparse[row] = sparse
+
+    def apply(self, keys: Sequence[Key], positions: Ints, deltas: Ints, counts: Counts) -> None:
+        """Apply one delta per event: `deltas[i]` at `positions[i]` (rising) to cell `keys[i]`.
+
+        An event touches a cell only if its position is beyond the cell's last (rule 2), so what
+        was applied before a restart is not applied again.
+        """
+        rows = self._rows_of(keys)
+        fresh = positions > self.last[rows]
+        if fresh.all():
+            self._add_deltas(rows, positions, deltas)
+        else:
+            self._add_deltas(rows[fresh], positions[fresh], deltas[fresh])
+            counts = _only(fresh, counts)
+        cells, sparse = rows.tolist(), self.sparse
+        for kind, entries in enumerate(counts):
+            for index, key in entries:
+                histogram = sparse[cells[index]][kind]  # type: ignore[index]
+                histogram[key] = histogram.get(key, 0) + 1
+
+    def _add_deltas(self, rows: Ints, positions: Ints, deltas: Ints) -> None:
+        if not len(rows):
+            return
+        order = np.argsort(rows, kind="stable")
+        ordered = rows[order]
+        starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+        touched = ordered[starts]
+        grouped = deltas[order]
+        before = self.counters[touched]
+        after = before + np.add.reduceat(grouped, starts, axis=0)
+        for column in _MAX_COLUMNS:
+            highest = np.maximum.reduceat(grouped[:, column], starts)
+            after[:, column] = np.maximum(before[:, column], highest)
+        self.counters[touched] = after
+        self.last[touched] = np.maximum.reduceat(positions[order], starts)
+        self.dirty.update(touched.tolist())
+
+    def _rows_of(self, keys: Sequence[Key]) -> Ints:
+        found = list(map(self.rows.get, keys))
+        if None in found:
+            found = [self.row(key) for key in keys]
+        return np.array(found, np.int64)
+
+    def evict(self, keep: int, pinned: set[int]) -> None:
+        """Drop whole buckets, the oldest first, until at most `keep` cells are left.
+
+        Dirty and `pinned` rows (in a flush that is not acknowledged) stay, and with them the
+        right to call absent cells of their bucket new ends: `hot_from_ms` rises past it.
+        """
+        if len(self.rows) <= keep:
+            return
+        for bucket in sorted(self._by_bucket):
+            if len(self.rows) <= keep:
+                return
+            stay = [key for key in self._by_bucket[bucket] if not self._drop(key, pinned)]
+            if stay:
+                self._by_bucket[bucket] = stay
+            else:
+                del self._by_bucket[bucket]
+            self.hot_from_ms = max(self.hot_from_ms, bucket + 1)
+
+    def _drop(self, key: Key, pinned: set[int]) -> bool:
+        row = self.rows[key]
+        if row in self.dirty or row in pinned:
+            return False
+        del self.rows[key]
+        self.keys[row] = self.sparse[row] = None
+        self.counters[row] = 0
+        self.last[row] = -1
+        self._free.append(row)
+        return True
+
+    def _add(self, key: Key) -> int:
+        if self._free:
+            row = self._free.pop()
+            self.keys[row], self.sparse[row] = key, ({}, {}, {})
+        else:
+            row = len(self.keys)
+            self.keys.append(key)
+            self.sparse.append(({}, {}, {}))
+            if row == len(self.last):
+                self._grow()
+        self.rows[key] = row
+        bucket = self._by_bucket.get(key[1])
+        if bucket is None:
+            self._by_bucket[key[1]] = [key]
+        else:
+            bucket.append(key)
+        return row
+
+    def _grow(self) -> None:
+        size = len(self.last)
+        self.counters = np.concatenate([self.counters, np.zeros((size, WIDTH), np.int64)])
+        self.last = np.concatenate([self.last, np.full(size, -1, np.int64)])
+
+
+def _only(fresh: npt.NDArray[np.bool_], counts: Counts) -> Counts:
+    errors, processing, latency = (
+        [entry for entry in entries if fresh[entry[0]]] for entries in counts
+    )
+    return errors, processing, latency

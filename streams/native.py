@@ -1,0 +1,90 @@
+"""ClickHouse's Native format: columns of numbers and texts as the bytes of one block.
+
+Raw bytes rather than the client's row or column inserts: the counters are already columns of one
+matrix, so a block is a few memory copies. https://clickhouse.com/docs/interfaces/formats/Native
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Block:
+    """One block being built; every column must have `count` values."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.names: list[str] = []
+        self._parts: list[bytes] = []
+
+    def numbers(self, name: str, kind: str, values: Any) -> None:
+        """Integers as ClickHouse type `kind` (also Bool and Enum8, given as Int8)."""
+        self._column(name, kind, _packed(kind, values))
+
+    def nullable(self, name: str, kind: str, values: Sequence[int | None]) -> None:
+        """Integers or None."""
+        nulls = bytes(value is None for value in values)
+        filled = [0 if value is None else value for value in values]
+        self._column(name, f"Nullable({kind})", nulls + _packed(kind, filled))
+
+    def texts(self, name: str, values: Iterable[str]) -> None:
+        """Strings, each with its length before it."""
+        encoded = [value.encode() for value in values]
+        self._column(name, "String", b"".join([_LENGTHS[len(text)] + text for text in encoded]))
+
+    def fixed_texts(self, name: str, length: int, values: Iterable[str]) -> None:
+        """ASCII strings of exactly `length` characters."""
+        self._column(name, f"FixedString({length})", "".join(values).encode("ascii"))
+
+    def arrays(self, name: str, kind: str, ends: npt.NDArray[Any], values: Any) -> None:
+        """Arrays: `values` of all rows in a line, and the index where each row's end."""
+        offsets = ends.astype("<u8").tobytes()
+        self._column(name, f"Array({kind})", offsets + _packed(kind, values))
+
+    def empty_arrays(self, name: str, kind: str) -> None:
+        """An array without elements in every row."""
+        self._column(name, f"Array({kind})", bytes(8 * self.count))
+
+    def to_bytes(self) -> bytes:
+        """The block: number of columns, number of rows, then each column."""
+        return b"".join([_varint(len(self.names)), _varint(self.count), *self._parts])
+
+    def _column(self, name: str, kind: str, content: bytes) -> None:
+        self.names.append(name)
+        for text in (name, kind):
+            self._parts.append(_LENGTHS[len(text)] + text.encode())
+        self._parts.append(content)
+
+
+_DTYPES = {
+    "Int8": "<i1",
+    "UInt8": "<u1",
+    "UInt16": "<u2",
+    "Int32": "<i4",
+    "UInt32": "<u4",
+    "Int64": "<i8",
+    "UInt64": "<u8",
+    "DateTime('UTC')": "<u4",
+    "DateTime64(3, 'UTC')": "<i8",
+}
+
+
+def _packed(kind: str, values: Any) -> bytes:
+    return np.asarray(values, dtype=_DTYPES[kind]).tobytes()
+
+
+def _varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
+# A sid has at most 64 characters of at most 4 bytes.
+_LENGTHS = [_varint(length) for length in range(1024)]
