@@ -1,0 +1,36 @@
+"""One process per directory: a file lock that the kernel lets go of however the holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class AlreadyLockedError(Exception):
+    """Another process holds the lock; `pid` is the number it wrote, 0 if it wrote none yet."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(f"process {pid} holds the lock")
+        self.pid = pid
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path` (made if missing, never removed: that would let in a second).
+
+    Raises AlreadyLockedError, and OSError where the file cannot be written.
+    """
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            text = file.read().strip()
+            raise AlreadyLockedError(int(text) if text.isdigit() else 0) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
