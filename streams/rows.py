@@ -112,16 +112,15 @@ class CellRows(NamedTuple):
     sparse: tuple[list[Sparse], list[Sparse], list[Sparse]]
 
 
-def copy_dirty(table: CellTable, source: int) -> tuple[CellRows, set[int]]:
-    """Copy the dirty cells and mark them clean; also returns their rows, to be pinned."""
+def copy_dirty(table: CellTable, source: int) -> CellRows:
+    """Copy the dirty cells and mark them clean."""
     dirty, table.dirty = table.dirty, set()
     rows = sorted(dirty)
     index = np.array(rows, np.int64)
     cells: list[Any] = [table.sparse[row] for row in rows]
     keys: list[Any] = [table.keys[row] for row in rows]
     sparse = tuple([dict(cell[kind]) for cell in cells] for kind in range(3))
-    copied = CellRows(source, keys, table.last[index], table.counters[index], sparse)  # type: ignore[arg-type]
-    return copied, dirty
+    return CellRows(source, keys, table.last[index], table.counters[index], sparse)  # type: ignore[arg-type]
 
 
 def cell_block(name: str, parts: Sequence[CellRows]) -> Block:

@@ -82,7 +82,7 @@ class CellTable:
         cells, sparse = rows.tolist(), self.sparse
         for kind, entries in enumerate(counts):
             for index, key in entries:
-                histogram = sparse[cells[index]][kind]  # type: ignore[index]
+                histogram = sparse[cells[index]][kind]
                 histogram[key] = histogram.get(key, 0) + 1
 
     def _add_deltas(self, rows: Ints, positions: Ints, deltas: Ints) -> None:
@@ -108,27 +108,27 @@ class CellTable:
             found = [self.row(key) for key in keys]
         return np.array(found, np.int64)
 
-    def evict(self, keep: int, pinned: set[int]) -> None:
+    def evict(self, keep: int) -> None:
         """Drop whole buckets, the oldest first, until at most `keep` cells are left.
 
-        Dirty and `pinned` rows (in a flush that is not acknowledged) stay, and with them the
-        right to call absent cells of their bucket new ends: `hot_from_ms` rises past it.
+        Called when all but the dirty cells are durable. `hot_from_ms` rises past every bucket
+        that lost a cell, so an absent cell of it is read back and never taken for new.
         """
         if len(self.rows) <= keep:
             return
         for bucket in sorted(self._by_bucket):
             if len(self.rows) <= keep:
                 return
-            stay = [key for key in self._by_bucket[bucket] if not self._drop(key, pinned)]
+            stay = [key for key in self._by_bucket[bucket] if not self._drop(key)]
             if stay:
                 self._by_bucket[bucket] = stay
             else:
                 del self._by_bucket[bucket]
             self.hot_from_ms = max(self.hot_from_ms, bucket + 1)
 
-    def _drop(self, key: Key, pinned: set[int]) -> bool:
+    def _drop(self, key: Key) -> bool:
         row = self.rows[key]
-        if row in self.dirty or row in pinned:
+        if row in self.dirty:
             return False
         del self.rows[key]
         self.keys[row] = self.sparse[row] = None

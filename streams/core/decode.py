@@ -45,9 +45,10 @@ def _without_patterns(annotation: Any) -> Any:
     """`annotation` without the regular expressions in its `Meta`s."""
     if get_origin(annotation) is Annotated:
         inner, meta = get_args(annotation)
-        kept = msgspec.Meta(
-            ge=meta.ge, le=meta.le, min_length=meta.min_length, max_length=meta.max_length
-        )
+        limits: dict[str, Any] = {
+            name: getattr(meta, name) for name in ("ge", "le", "min_length", "max_length")
+        }
+        kept = msgspec.Meta(**limits)
         return Annotated[inner, kept]
     options = get_args(annotation)
     if any(get_origin(option) is Annotated for option in options):

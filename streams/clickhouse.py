@@ -1,0 +1,213 @@
+"""The worker's reads of ClickHouse: what it needs to go on, and what it no longer holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import clickhouse_connect
+import numpy as np
+from clickhouse_connect.driver.client import Client
+
+from schemas.rows import CELL_TABLES, USAGE_LOG, USER_TABLES
+from schemas.settings import clickhouse_arguments
+from schemas.units import position, source_epoch
+from streams.core.cells import CellTable, Key
+from streams.core.fold import combination_parts
+from streams.core.message import Message
+from streams.core.seen import Hashes
+from streams.rows import MESSAGE_COLUMNS, cell_columns, load_cell, message_of
+
+_SIDS_PER_QUERY = 20_000
+_CELLS_PER_QUERY = 5_000
+
+
+class Progress(NamedTuple):
+    """How far a source is durable: next offset, `as_of` in ms, and the topic it was read from."""
+
+    next_offset: int
+    as_of_ms: int
+    topic_id: str
+    partitions: int
+
+
+class Deaths(NamedTuple):
+    """Workers died `times` at `offset`, or after it and before anything was durable."""
+
+    offset: int
+    times: int
+    error: str
+
+
+def connect(url: str, timeout_s: float) -> Client:
+    """A client of the worker's own: reads its own writes, inserts are acknowledged when written."""
+    return clickhouse_connect.get_client(
+        **clickhouse_arguments(url),
+        autogenerate_session_id=False,
+        query_limit=0,
+        connect_timeout=5,
+        send_receive_timeout=int(timeout_s),
+        settings={"async_insert": 0, "do_not_merge_across_partitions_select_final": 1},
+    )
+
+
+class Store:
+    """Reads for one worker, over one client (calls are made one after the other)."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def epoch(self) -> int:
+        """The newest log epoch that anything was written from; 0 before the first."""
+        (row,) = self._rows("SELECT max(source) FROM source_progress", {})
+        return source_epoch(int(row[0] or 0))
+
+    def progress(self, sources: Sequence[int]) -> dict[int, Progress]:
+        """Durable progress of those sources that have any."""
+        rows = self._rows(
+            "SELECT source, next_offset, toUnixTimestamp64Milli(as_of), topic_id, partitions"
+            " FROM source_progress FINAL WHERE source IN {sources:Array(UInt32)}",
+            {"sources": list(sources)},
+        )
+        return {row[0]: Progress(*row[1:]) for row in rows}
+
+    def quarantined(self, source: int) -> dict[int, str]:
+        """Offsets of a source that an operator set aside, with the reason given."""
+        rows = self._rows(
+            "SELECT offset, reason FROM quarantine FINAL WHERE source = {source:UInt32}",
+            {"source": source},
+        )
+        return {row[0]: row[1] for row in rows}
+
+    def deaths(self, source: int) -> Deaths | None:
+        """Where workers last began in this source without getting past it."""
+        rows = self._rows(
+            "SELECT next_offset, attempts, error FROM worker_attempts FINAL"
+            " WHERE source = {source:UInt32}",
+            {"source": source},
+        )
+        return Deaths(*rows[0]) if rows else None
+
+    def note_deaths(self, source: int, deaths: Deaths) -> None:
+        """Write down where workers die in this source, and how often."""
+        self._client.insert(
+            "worker_attempts",
+            [[source, *deaths, datetime.now(UTC)]],
+            column_names=["source", "next_offset", "attempts", "error", "updated_at"],
+        )
+
+    def sid_hashes(self, source: int) -> Iterator[Hashes]:
+        """xxHash64 of the sids of every message that events of this source may repeat."""
+        query = f"SELECT xxHash64(message_sid) FROM {USAGE_LOG} WHERE {_OF_SOURCE} FORMAT RowBinary"
+        left = b""
+        with self._client.raw_stream(query, parameters=_source_parameters(source)) as stream:
+            for piece in iter(lambda: stream.read(1 << 22), b""):
+                left += piece
+                whole = len(left) - len(left) % 8
+                yield np.frombuffer(left[:whole], np.uint64)
+                left = left[whole:]
+
+    def messages_since(self, source: int, first: int) -> list[Message]:
+        """Messages of a source whose rows were written at or after a position."""
+        rows = self._rows(
+            f"SELECT {MESSAGE_COLUMNS} FROM {USAGE_LOG} FINAL"
+            " WHERE source = {source:UInt32} AND version >= {first:UInt64}",
+            {"source": source, "first": first},
+        )
+        return [message_of(row) for row in rows]
+
+    def messages(self, source: int, sids: Sequence[str]) -> dict[str, Message]:
+        """The known ones of these sids, as events of this source see them."""
+        found = {}
+        for start in range(0, len(sids), _SIDS_PER_QUERY):
+            rows = self._rows(
+                f"SELECT {MESSAGE_COLUMNS} FROM {USAGE_LOG} FINAL"
+                f" WHERE message_sid IN {{sids:Array(String)}} AND {_OF_SOURCE}",
+                {"sids": list(sids[start : start + _SIDS_PER_QUERY]), **_source_parameters(source)},
+            )
+            for row in rows:
+                found[row[0]] = message_of(row)
+        return found
+
+    def load_hot(self, name: str, table: CellTable, source: int, limit: int) -> None:
+        """Load the newest cells of a table, whole buckets, about `limit` at most."""
+        buckets = self._rows(
+            f"SELECT toUnixTimestamp(bucket), uniq({', '.join(_key_columns(name))}) FROM {name}"
+            " WHERE source = {source:UInt32} GROUP BY bucket ORDER BY bucket DESC",
+            {"source": source},
+        )
+        total, first = 0, 0
+        for bucket, count in buckets:
+            total += count
+            if total > limit:
+                break
+            first = bucket
+        table.hot_from_ms = first * 1000 if total > limit else 0
+        rows = self._rows(
+            f"SELECT {cell_columns(name)} FROM {name} FINAL"
+            " WHERE source = {source:UInt32} AND bucket >= toDateTime({first:UInt32}, 'UTC')",
+            {"source": source, "first": first},
+        )
+        for row in rows:
+            load_cell(table, row)
+
+    def load_cold(
+        self, tables: Mapping[str, CellTable], keys: Mapping[str, Iterable[Key]], source: int
+    ) -> dict[str, int]:
+        """Read back cells that are not in memory; returns how many keys each table asked for."""
+        asked = {}
+        for name in CELL_TABLES:
+            wanted = sorted(set(keys.get(name, ())))
+            asked[name] = len(wanted)
+            for start in range(0, len(wanted), _CELLS_PER_QUERY):
+                self._load_keys(
+                    name, tables[name], wanted[start : start + _CELLS_PER_QUERY], source
+                )
+        return asked
+
+    def _load_keys(self, name: str, table: CellTable, keys: Sequence[Key], source: int) -> None:
+        tuples: list[tuple[int | str, ...]] = []
+        for user_id, bucket_ms, code in keys:
+            direction, message_type, country = combination_parts(code)
+            rest = (bucket_ms // 1000, direction, message_type, country)
+            tuples.append((user_id, *rest) if name in USER_TABLES else rest)
+        user = "UInt64, " if name in USER_TABLES else ""
+        columns = ", ".join(_key_columns(name)).replace("bucket", "toUnixTimestamp(bucket)", 1)
+        columns = columns.replace("direction", "CAST(direction, 'Int8')")
+        columns = columns.replace("message_type", "CAST(message_type, 'Int8')")
+        columns = columns.replace("country_code", "toString(country_code)")
+        first, last = keys_range(keys)
+        rows = self._rows(
+            f"SELECT {cell_columns(name)} FROM {name} FINAL WHERE source = {{source:UInt32}}"
+            " AND bucket BETWEEN toDateTime({first:UInt32}, 'UTC')"
+            " AND toDateTime({last:UInt32}, 'UTC')"
+            f" AND ({columns}) IN {{keys:Array(Tuple({user}UInt32, Int8, Int8, String))}}",
+            {"source": source, "keys": tuples, "first": first, "last": last},
+        )
+        for row in rows:
+            load_cell(table, row)
+
+    def _rows(self, query: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
+        rows: Sequence[Sequence[Any]] = self._client.query(query, parameters=parameters).result_rows
+        return rows
+
+
+def keys_range(keys: Sequence[Key]) -> tuple[int, int]:
+    """First and last bucket of these cells, in seconds."""
+    buckets = [key[1] // 1000 for key in keys]
+    return min(buckets), max(buckets)
+
+
+# An event repeats a message of its own source or of an earlier epoch, whose keys may have lain in
+# another partition; never one of another partition of its own epoch.
+_OF_SOURCE = "(source = {source:UInt32} OR version < {epoch_start:UInt64})"
+
+
+def _source_parameters(source: int) -> dict[str, int]:
+    return {"source": source, "epoch_start": position(source_epoch(source), 0)}
+
+
+def _key_columns(name: str) -> list[str]:
+    user = ["user_id"] if name in USER_TABLES else []
+    return [*user, "bucket", "direction", "message_type", "country_code"]

@@ -1,0 +1,183 @@
+"""One chunk of records through the rules into a working set: decode, dedupe, decide, fold.
+
+The rules are pure (`streams.core`); what they need from outside (messages and cells that are no
+longer in memory) is fetched in between, once a chunk. Runs in one thread, one chunk at a time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from schemas.events import UsageEvent
+from streams import metrics
+from streams.clickhouse import Store
+from streams.core.decode import Decoder, Rejected
+from streams.core.fold import Plan, fold, plan
+from streams.core.message import Message, Reference, decide, key_is_of, untimely
+from streams.core.seen import SidFilter, hashes_of
+from streams.errors import PoisonRecordError
+from streams.working_set import DeadLetter, WorkingSet
+
+ORPHAN = Rejected("orphan_status", "message_sid: no message with it is known")
+
+
+class Chunk(NamedTuple):
+    """Consecutive records of one partition, read within one generation of the assignment."""
+
+    generation: int
+    partition: int
+    offsets: list[int]
+    keys: list[bytes | None]
+    values: list[bytes | None]
+    timestamps: list[int]
+
+    def since(self, offset: int) -> Chunk:
+        """The chunk without the records before `offset`."""
+        start = int(np.searchsorted(self.offsets, offset))
+        return Chunk(
+            self.generation,
+            self.partition,
+            self.offsets[start:],
+            self.keys[start:],
+            self.values[start:],
+            self.timestamps[start:],
+        )
+
+
+class Folder:
+    """Folds chunks into working sets; holds what all partitions of a worker share."""
+
+    def __init__(self, store: Store, sids: SidFilter, reference: Callable[[], Reference]) -> None:
+        self._store = store
+        self._sids = sids
+        self._reference = reference
+        self._decoder = Decoder()
+
+    def fold(self, state: WorkingSet, chunk: Chunk) -> None:
+        """Fold a chunk that begins where the working set stands.
+
+        Raises PoisonRecordError when a rule fails on a record, whatever the reason.
+        """
+        events = self._decode(state, chunk)
+        known = self._known(state, [e for e in events if not isinstance(e, Rejected)])
+        reference = self._reference()
+        fresh: list[Message] = []
+        replayed = 0
+        applied: list[Message] = []
+        record_ms: list[int] = []
+        outcomes: Counter[str] = Counter()
+        for index, event in enumerate(events):
+            if isinstance(event, Rejected):
+                self._reject(state, chunk, index, event)
+                continue
+            position = state.position(chunk.offsets[index])
+            message = known.get(event.message_sid)
+            if message is None:
+                try:
+                    decided = decide(
+                        event, self._decoder.occurred_ms(event.occurred_at), position, reference
+                    )
+                except Exception as error:
+                    raise PoisonRecordError(state.partition, chunk.offsets[index], error) from error
+                if isinstance(decided, Rejected):
+                    self._reject(state, chunk, index, decided)
+                    continue
+                message = known[event.message_sid] = decided
+                fresh.append(message)
+            elif message.position != position:
+                outcomes["duplicate"] += 1
+                continue
+            else:
+                replayed += 1
+                state.remember(message)
+            applied.append(message)
+            record_ms.append(chunk.timestamps[index])
+        self._apply(state, applied, record_ms)
+        self._remember(state, fresh)
+        outcomes["accepted"], outcomes["replayed"] = len(fresh), replayed
+        for outcome, count in outcomes.items():
+            metrics.EVENTS.labels(outcome).inc(count)
+        state.folded(chunk.offsets[-1] + 1, chunk.timestamps[-1])
+
+    def _decode(self, state: WorkingSet, chunk: Chunk) -> list[UsageEvent | Rejected]:
+        events = self._decoder.batch(chunk.values)
+        days = self._reference().retention_days
+        for index, event in enumerate(events):
+            if isinstance(event, Rejected):
+                continue
+            rejected = None
+            if not key_is_of(chunk.keys[index], event):
+                rejected = Rejected(
+                    "invalid_key", "key: must be the event's user_id or phone_number"
+                )
+            elif event.type == "status":
+                rejected = ORPHAN
+            else:
+                at = self._decoder.occurred_ms(event.occurred_at)
+                rejected = untimely(at, chunk.timestamps[index], days)
+            if rejected is not None:
+                events[index] = rejected
+        for index, offset in enumerate(chunk.offsets) if state.quarantined else ():
+            if offset in state.quarantined:
+                events[index] = Rejected("quarantined", state.quarantined[offset])
+        return events
+
+    def _known(self, state: WorkingSet, events: Sequence[UsageEvent]) -> dict[str, Message]:
+        """Those messages of these events that were seen before, from memory or ClickHouse."""
+        known, absent = {}, []
+        for event in events:
+            message = state.find(event.message_sid)
+            if message is None:
+                absent.append(event.message_sid)
+            else:
+                known[event.message_sid] = message
+        if absent:
+            perhaps = self._sids.maybe(hashes_of(absent))
+            if perhaps.any():
+                asked = [absent[index] for index in np.flatnonzero(perhaps).tolist()]
+                metrics.LOOKUPS.labels("sids").inc()
+                known.update(self._store.messages(state.source, asked))
+        return known
+
+    def _apply(self, state: WorkingSet, messages: list[Message], record_ms: list[int]) -> None:
+        if not messages:
+            return
+        plans = plan(messages, record_ms)
+        cold = {name: cold for name, part in plans.items() if (cold := _cold(state, name, part))}
+        if cold:
+            metrics.LOOKUPS.labels("cells").inc()
+            for name, count in self._store.load_cold(state.tables, cold, state.source).items():
+                metrics.COLD_CELLS.labels(name).inc(count)
+        fold(state.tables, plans, messages)
+
+    def _remember(self, state: WorkingSet, messages: list[Message]) -> None:
+        for message in messages:
+            state.remember(message)
+        if messages:
+            self._sids.add(hashes_of([message.sid for message in messages]))
+        state.messages.extend(messages)
+
+    def _reject(self, state: WorkingSet, chunk: Chunk, index: int, rejected: Rejected) -> None:
+        metrics.EVENTS.labels("rejected").inc()
+        metrics.REJECTED.labels(rejected.reason).inc()
+        state.dead_letters.append(
+            DeadLetter(
+                chunk.partition,
+                chunk.offsets[index],
+                chunk.keys[index],
+                chunk.values[index],
+                rejected.reason,
+                rejected.detail,
+            )
+        )
+
+
+def _cold(state: WorkingSet, name: str, part: Plan) -> list[tuple[int, int, int]]:
+    table = state.tables[name]
+    if not table.hot_from_ms:
+        return []
+    return [key for key in part.keys if table.is_cold(key)]

@@ -1,0 +1,118 @@
+"""What a newly assigned partition begins from: the log checked, the working set loaded."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from schemas.topics import USAGE
+from schemas.units import position
+from streams.clickhouse import Deaths, Progress, Store
+from streams.core.seen import SidFilter
+from streams.errors import WorkerStoppedError
+from streams.reader import Reader
+from streams.settings import WorkerSettings
+from streams.working_set import WorkingSet
+
+logger = logging.getLogger(__name__)
+
+
+class Loader:
+    """Loads working sets from ClickHouse; checks that the log goes on where they end."""
+
+    def __init__(
+        self,
+        store: Store,
+        reader: Reader,
+        sids: SidFilter,
+        settings: WorkerSettings,
+        topic_id: str,
+        partition_count: int,
+    ) -> None:
+        self._store = store
+        self._reader = reader
+        self._sids = sids
+        self._settings = settings
+        self._topic_id = topic_id
+        self._partition_count = partition_count
+        self._filtered: set[int] = set()
+
+    def load(self, partitions: Sequence[int]) -> list[WorkingSet]:
+        """Working sets of these partitions, each at the offset where folding goes on.
+
+        That is the smaller of the committed offset and what is durable in ClickHouse. Raises
+        WorkerStoppedError when the log is not the one, or no longer reaches back to it.
+        """
+        epoch = self._store.epoch()
+        fresh = [WorkingSet(epoch, partition, 0, 0) for partition in partitions]
+        progress = self._store.progress([state.source for state in fresh])
+        committed = self._reader.committed(list(partitions))
+        states = []
+        for state in fresh:
+            durable = progress.get(state.source)
+            first, end = self._reader.bounds(state.partition)
+            if durable is None:
+                start, as_of = first, 0
+            else:
+                start = min(durable.next_offset, committed.get(state.partition, 1 << 62))
+                as_of = durable.as_of_ms
+                self._check(state.partition, durable, start, first, end)
+            loaded = WorkingSet(epoch, state.partition, start, as_of)
+            loaded.end_offset = end
+            self._fill(loaded, len(partitions), is_new=durable is None)
+            self._count_death(loaded, end)
+            states.append(loaded)
+        return states
+
+    def _check(self, partition: int, durable: Progress, start: int, first: int, end: int) -> None:
+        where = f"partition {partition} of {USAGE}"
+        if durable.topic_id != self._topic_id:
+            raise WorkerStoppedError(
+                f"{where}: the topic was made anew (id {self._topic_id}, was {durable.topic_id});"
+                " begin a new log with `sms-analytics epoch next`"
+            )
+        if durable.partitions != self._partition_count:
+            raise WorkerStoppedError(
+                f"{USAGE} has {self._partition_count} partitions, had {durable.partitions}; begin"
+                f" a new log with `sms-analytics epoch next --partitions {self._partition_count}`"
+            )
+        if end < durable.next_offset:
+            raise WorkerStoppedError(
+                f"{where}: the log ends at {end}, {durable.next_offset - end} records before what"
+                " was folded; begin a new log with `sms-analytics epoch next`"
+            )
+        if first > start:
+            raise WorkerStoppedError(
+                f"{where}: the log begins at {first}, so {first - start} records are gone unread;"
+                " go on without them with `sms-analytics epoch accept-gap`"
+            )
+
+    def _fill(self, state: WorkingSet, sharers: int, *, is_new: bool) -> None:
+        state.quarantined = self._store.quarantined(state.source)
+        if state.source not in self._filtered:
+            for hashes in self._store.sid_hashes(state.source):
+                self._sids.add(hashes)
+            self._filtered.add(state.source)
+        limit = self._settings.max_hot_cells // (2 * sharers)
+        for name, table in state.tables.items():
+            self._store.load_hot(name, table, state.source, limit)
+        for message in self._store.messages_since(
+            state.source, position(state.epoch, state.next_offset)
+        ):
+            state.remember(message)
+        logger.info(
+            "partition %s begins at offset %s with %s hot cells",
+            state.partition,
+            state.next_offset,
+            sum(map(len, state.tables.values())),
+        )
+
+    def _count_death(self, state: WorkingSet, end: int) -> None:
+        """A start where an earlier worker has not got past counts as that worker's death."""
+        if end <= state.next_offset:
+            return
+        before = self._store.deaths(state.source)
+        if before is not None and before.offset >= state.next_offset:
+            self._store.note_deaths(state.source, before._replace(times=before.times + 1))
+        else:
+            self._store.note_deaths(state.source, Deaths(state.next_offset, 0, ""))

@@ -1,0 +1,117 @@
+"""Reads the assigned partitions with librdkafka; one for each worker, used by one thread.
+
+Not Faust's fetcher: that one drops chunks after some recoveries and seeks, and spends its time
+per message. Positions are given, never taken from the group; nothing is committed here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+
+from schemas.topics import USAGE
+from streams.errors import WorkerStoppedError
+from streams.folding import Chunk
+
+_BATCH = 10_000
+_POLL_S = 0.05
+_RPC_S = 10.0
+
+
+class Reader:
+    """Chunks of the partitions that `begin` names, in order of offset within each."""
+
+    def __init__(self, bootstrap_servers: str, group: str) -> None:
+        self._generation = 0
+        self._partitions: list[int] = []
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap_servers,
+                "group.id": group,
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "error",
+                "fetch.wait.max.ms": 100,
+                # The default, 1 s, lets a full local queue stall the partition behind it.
+                "fetch.queue.backoff.ms": 5,
+                "queued.max.messages.kbytes": 65536,
+                "fetch.message.max.bytes": 4 * 1024 * 1024,
+            }
+        )
+
+    def committed(self, partitions: list[int]) -> dict[int, int]:
+        """Offsets that the group has committed, of those partitions that have one."""
+        found = self._consumer.committed(
+            [TopicPartition(USAGE, partition) for partition in partitions], timeout=_RPC_S
+        )
+        return {tp.partition: tp.offset for tp in found if tp.offset >= 0}
+
+    def bounds(self, partition: int) -> tuple[int, int]:
+        """First offset that the log still holds, and the one after its last."""
+        low, high = self._consumer.get_watermark_offsets(
+            TopicPartition(USAGE, partition), timeout=_RPC_S
+        )
+        return low, high
+
+    def begin(self, generation: int, positions: Mapping[int, int]) -> None:
+        """Read from `positions` (offset by partition) on behalf of a generation."""
+        self._generation = generation
+        self._partitions = list(positions)
+        self._consumer.assign(
+            [
+                TopicPartition(USAGE, p, offset or OFFSET_BEGINNING)
+                for p, offset in positions.items()
+            ]
+        )
+
+    def stop(self) -> None:
+        """Read nothing until the next `begin`."""
+        self._partitions = []
+        self._consumer.unassign()
+
+    def close(self) -> None:
+        """Give everything back; the reader is not used again."""
+        self._consumer.close()
+
+    def poll(self) -> list[Chunk]:
+        """What has arrived since the last call, a chunk for each partition; waits 50 ms at most.
+
+        Raises WorkerStoppedError when a position lies outside of the log.
+        """
+        if not self._partitions:
+            time.sleep(_POLL_S)
+            return []
+        chunks: dict[int, Chunk] = {}
+        for message in self._consumer.consume(_BATCH, _POLL_S):
+            error = message.error()
+            if error is not None:
+                _raise_unless_passing(error, message)
+                continue
+            partition = message.partition()
+            chunk = chunks.get(partition)
+            if chunk is None:
+                chunk = chunks[partition] = Chunk(self._generation, partition, [], [], [], [])
+            chunk.offsets.append(message.offset())
+            chunk.keys.append(message.key())
+            chunk.values.append(message.value())
+            chunk.timestamps.append(message.timestamp()[1])
+        return list(chunks.values())
+
+
+def _raise_unless_passing(error: KafkaError, message: Message) -> None:
+    if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
+        raise WorkerStoppedError(
+            f"partition {message.partition()} of {USAGE} no longer holds offset"
+            f" {message.offset()}: {error.str()}"
+        )
+    if error.fatal():
+        raise KafkaException(error)

@@ -1,0 +1,116 @@
+"""Writes a flush in the order of durability; design section 1, rule 3.
+
+Usage-log rows, then cells, then dead letters, then progress; whoever calls commits offsets last.
+Every step may be made again: rows are absolute and replace themselves.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from itertools import chain
+
+from clickhouse_connect.driver.client import Client
+
+from schemas.rows import CELL_TABLES, PROGRESS, USAGE_LOG
+from streams import metrics
+from streams.dead_letters import DeadLetterProducer
+from streams.native import Block
+from streams.rows import cell_block, usage_block
+from streams.working_set import Snapshot
+
+logger = logging.getLogger(__name__)
+
+_ROWS_PER_INSERT = 200_000
+_LONGEST_PAUSE_S = 5.0
+
+
+class FlushAbandonedError(Exception):
+    """The assignment that a flush belongs to has ended; its events will be folded again."""
+
+
+class Sink:
+    """Makes snapshots durable, for as long as it takes."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Client],
+        dead_letters: DeadLetterProducer,
+        topic_id: str,
+        partitions: int,
+    ) -> None:
+        self._connect = connect
+        self._client: Client | None = None
+        self._dead_letters = dead_letters
+        self._topic_id = topic_id
+        self._partitions = partitions
+
+    def flush(self, snapshots: Sequence[Snapshot], abandoned: threading.Event) -> None:
+        """Write snapshots of any number of partitions; returns when all of it is durable.
+
+        Failures are tried again with growing pauses; raises FlushAbandonedError once the event is set.
+        """
+        started = time.monotonic()
+        messages = list(chain.from_iterable(part.messages for part in snapshots))
+        sources = list(
+            chain.from_iterable([part.source] * len(part.messages) for part in snapshots)
+        )
+        for start in range(0, len(messages), _ROWS_PER_INSERT):
+            end = start + _ROWS_PER_INSERT
+            self._insert(USAGE_LOG, usage_block(messages[start:end], sources[start:end]), abandoned)
+        for name in CELL_TABLES:
+            parts = [part.cells[name] for part in snapshots if name in part.cells]
+            if parts:
+                self._insert(name, cell_block(name, parts), abandoned)
+        letters = list(chain.from_iterable(part.dead_letters for part in snapshots))
+        if letters:
+            self._retry("dead_letters", lambda: self._dead_letters.send(letters), abandoned)
+        self._insert(PROGRESS, self._progress(snapshots), abandoned)
+        metrics.FLUSHES.inc()
+        metrics.FLUSH_SECONDS.observe(time.monotonic() - started)
+
+    def _progress(self, snapshots: Sequence[Snapshot]) -> Block:
+        block = Block(len(snapshots))
+        now = int(datetime.now(UTC).timestamp() * 1000)
+        block.numbers("source", "UInt32", [part.source for part in snapshots])
+        block.numbers("next_offset", "UInt64", [part.next_offset for part in snapshots])
+        block.numbers("end_offset", "UInt64", [part.end_offset for part in snapshots])
+        block.numbers("as_of", "DateTime64(3, 'UTC')", [part.as_of_ms for part in snapshots])
+        block.texts("topic_id", [self._topic_id] * len(snapshots))
+        block.numbers("partitions", "UInt16", [self._partitions] * len(snapshots))
+        block.numbers("updated_at", "DateTime64(3, 'UTC')", [now] * len(snapshots))
+        return block
+
+    def _insert(self, table: str, block: Block, abandoned: threading.Event) -> None:
+        content = block.to_bytes()
+
+        def insert() -> None:
+            if self._client is None:
+                self._client = self._connect()
+            try:
+                self._client.raw_insert(table, block.names, content, fmt="Native")
+            except Exception:
+                self._client = None
+                raise
+
+        self._retry(table, insert, abandoned)
+        metrics.ROWS.labels(table).inc(block.count)
+
+    def _retry(self, what: str, action: Callable[[], None], abandoned: threading.Event) -> None:
+        pause = 0.1
+        while True:
+            if abandoned.is_set():
+                raise FlushAbandonedError
+            try:
+                action()
+            except Exception as error:
+                metrics.RETRIES.labels(what).inc()
+                logger.warning("writing %s failed, trying again in %.1f s: %s", what, pause, error)
+                abandoned.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311
+                pause = min(pause * 2, _LONGEST_PAUSE_S)
+            else:
+                return

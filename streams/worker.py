@@ -1,0 +1,341 @@
+"""The worker process: ties the Faust app, the reader, the rules and the sink together.
+
+Anything unexpected ends the process at once (`os._exit`), before an offset can be committed for
+work that was not done; a supervisor starts it again. Run it with `python -m streams.worker`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NoReturn, TypeVar
+
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
+from faust.types import TP
+from prometheus_client import start_http_server
+from pydantic import ValidationError
+
+from schemas.rows import CELL_TABLES
+from schemas.topics import USAGE
+from streams import metrics
+from streams.app import create_app, working_sets
+from streams.clickhouse import Deaths, Store, connect
+from streams.core.seen import SidFilter
+from streams.dead_letters import DeadLetterProducer
+from streams.errors import PoisonRecordError, WorkerStoppedError
+from streams.folding import Chunk, Folder
+from streams.loading import Loader
+from streams.reader import Reader
+from streams.reference import ReferenceData
+from streams.settings import WorkerSettings
+from streams.sink import FlushAbandonedError, Sink
+from streams.working_set import Snapshot
+
+logger = logging.getLogger(__name__)
+
+_HEARTBEAT_S = 1.0
+_READY_WITHIN_S = 180.0
+EXIT_FAILED = 70
+
+T = TypeVar("T")
+
+
+class Worker:
+    """One member of the consumer group. All methods run in the event loop."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        topic_id, partitions = _describe(settings.bootstrap_servers)
+        sids = SidFilter(settings.sid_filter_mb)
+        store = Store(connect(settings.clickhouse_url, settings.insert_timeout_s))
+        self._store = store
+        self._reference = ReferenceData(settings)
+        self._reader = Reader(settings.bootstrap_servers, settings.consumer_group)
+        self._loader = Loader(store, self._reader, sids, settings, topic_id, partitions)
+        self._folder = Folder(store, sids, lambda: self._reference.current)
+        self._sink = Sink(
+            lambda: connect(settings.clickhouse_url, settings.insert_timeout_s),
+            DeadLetterProducer(settings.bootstrap_servers),
+            topic_id,
+            partitions,
+        )
+        self.app = create_app(settings, self, partitions)
+        self._states = working_sets(self.app)
+        self._generation = 0
+        self._abandoned = threading.Event()
+        self._unready_since: float | None = time.monotonic()
+        self._folding = asyncio.Lock()
+        self._flushing = asyncio.Lock()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._flush_now = asyncio.Event()
+        # One thread each: librdkafka's reader, the rules, the sink.
+        self._threads = {name: ThreadPoolExecutor(1, name) for name in ("reader", "fold", "sink")}
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Load the reference data and join the group."""
+        await self._in("fold", self._reference.load)
+        await self.app.start()
+
+    async def drain(self) -> None:
+        """Stop reading, make durable what was folded, commit it and leave the group."""
+        self._stopping = True
+        await self._in("reader", self._reader.stop)
+        if self._states:
+            await self._flush_once()
+            await self.app.consumer.commit()
+        await self.app.stop()
+
+    async def before_revoke(self) -> None:
+        """The assignment ends: whatever is under way for it must not be used any more."""
+        self._generation += 1
+        self._abandoned.set()
+        self._unready_since = time.monotonic()
+        await self._in("reader", self._reader.stop)
+        self._states.clear()
+        self._room.set()
+        metrics.PARTITIONS.set(0)
+
+    async def on_assigned(self) -> None:
+        """Faust has recovered its (empty) table: load the assigned partitions and read on."""
+        generation = self._generation
+        self._abandoned = threading.Event()
+        partitions = sorted(
+            tp.partition for tp in self.app.consumer.assignment() if tp.topic == USAGE
+        )
+        self.app.loop.create_task(self._guard(self._begin(generation, partitions)))
+
+    async def fold(self, chunk: Chunk) -> None:
+        """Fold one chunk, unless its assignment has ended meanwhile."""
+        await self._guard(self._fold(chunk))
+
+    async def read(self) -> None:
+        """Move chunks from librdkafka to the fold agent, no faster than it folds."""
+        await self._guard(self._read())
+
+    async def flush(self) -> None:
+        """Make durable what was folded, every interval or sooner when there is much."""
+        await self._guard(self._flush())
+
+    async def _begin(self, generation: int, partitions: list[int]) -> None:
+        async with self._folding:
+            if generation != self._generation:
+                return
+            states = await self._in("reader", self._loader.load, partitions)
+            if generation != self._generation:
+                return
+            self._states.update({state.partition: state for state in states})
+            positions = {state.partition: state.next_offset for state in states}
+            await self._in("reader", self._reader.begin, generation, positions)
+        # What was loaded stays; collecting it again and again would only cost time.
+        gc.collect()
+        gc.freeze()
+        self._unready_since = None
+        metrics.PARTITIONS.set(len(states))
+        logger.info("folding partitions %s of generation %s", partitions, generation)
+
+    async def _read(self) -> None:
+        while not self._stopping:
+            for chunk in await self._in("reader", self._reader.poll):
+                await self.app.chunks.put(chunk)
+
+    async def _fold(self, chunk: Chunk) -> None:
+        if not self._room.is_set():
+            metrics.WAITING.set(1)
+            await self._room.wait()
+            metrics.WAITING.set(0)
+        async with self._folding:
+            state = self._states.get(chunk.partition)
+            if chunk.generation != self._generation or state is None or self._stopping:
+                metrics.DROPPED_CHUNKS.inc()
+                return
+            if chunk.offsets[0] < state.next_offset:
+                chunk = chunk.since(state.next_offset)
+                if not chunk.offsets:
+                    return
+            if chunk.offsets[0] > state.next_offset:
+                await self._in("reader", self._check_gap, chunk, state.next_offset)
+            await self._in("fold", self._folder.fold, state, chunk)
+        pending = self._pending()
+        metrics.PENDING.set(pending)
+        if pending >= self._settings.flush_events:
+            self._flush_now.set()
+        if pending >= self._settings.max_pending_events:
+            self._room.clear()
+
+    def _check_gap(self, chunk: Chunk, expected: int) -> None:
+        """Offsets may be missing only where transaction markers lay, never off the log's start."""
+        first, _ = self._reader.bounds(chunk.partition)
+        if first > expected:
+            raise WorkerStoppedError(
+                f"partition {chunk.partition} of {USAGE}: the log begins at {first}, so"
+                f" {first - expected} records are gone unread; go on without them with"
+                " `sms-analytics epoch accept-gap`"
+            )
+        metrics.SKIPPED_OFFSETS.inc(chunk.offsets[0] - expected)
+
+    async def _flush(self) -> None:
+        heartbeat = 0.0
+        while not self._stopping:
+            try:
+                await asyncio.wait_for(self._flush_now.wait(), self._settings.flush_interval_s)
+            except TimeoutError:
+                self._watch()
+            self._flush_now.clear()
+            now = time.monotonic()
+            is_idle = not any(state.pending for state in self._states.values())
+            if not self._states or (is_idle and now - heartbeat < _HEARTBEAT_S):
+                continue
+            if now - heartbeat >= _HEARTBEAT_S:
+                heartbeat = now
+                await self._in("reader", self._look_at_ends, self._generation)
+            await self._flush_once()
+
+    async def _flush_once(self) -> None:
+        async with self._flushing:
+            async with self._folding:
+                generation, abandoned = self._generation, self._abandoned
+                snapshots = [state.snapshot() for state in self._states.values()]
+            if not snapshots:
+                return
+            try:
+                await self._in("sink", self._sink.flush, snapshots, abandoned)
+            except FlushAbandonedError:
+                return
+            async with self._folding:
+                if generation == self._generation:
+                    self._acknowledge(snapshots)
+
+    def _acknowledge(self, snapshots: list[Snapshot]) -> None:
+        cells = self._settings.max_hot_cells // (2 * len(snapshots))
+        messages = self._settings.max_recent_messages // len(snapshots)
+        for snapshot in snapshots:
+            state = self._states[snapshot.partition]
+            for name, count in state.acknowledge(snapshot, cells, messages).items():
+                metrics.EVICTED_CELLS.labels(name).inc(count)
+            metrics.LAG.labels(state.partition).set(state.end_offset - state.durable_offset)
+            self.app.consumer.durable[TP(USAGE, state.partition)] = snapshot.next_offset
+        for name in CELL_TABLES:
+            count = sum(len(state.tables[name]) for state in self._states.values())
+            metrics.HOT_CELLS.labels(name).set(count)
+        metrics.PENDING.set(self._pending())
+        self._room.set()
+
+    def _pending(self) -> int:
+        return sum(state.pending for state in self._states.values())
+
+    def _look_at_ends(self, generation: int) -> None:
+        """Where the log ends now; asked before a flush, so that its `as_of` is true."""
+        for state in list(self._states.values()):
+            if generation == self._generation:
+                at_ms = time.time_ns() // 1_000_000
+                _, end = self._reader.bounds(state.partition)
+                state.checked(end, at_ms)
+
+    def _watch(self) -> None:
+        """End the process when it has not been ready for long: Faust may have given up."""
+        since = self._unready_since
+        if since is not None and time.monotonic() - since > _READY_WITHIN_S:
+            raise WorkerStoppedError(f"not ready for {_READY_WITHIN_S:.0f} s after a rebalance")
+
+    async def _in(self, thread: str, function: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads[thread], function, *arguments
+        )
+
+    async def _guard(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        try:
+            await coroutine
+        except Exception as error:
+            if not self._stopping:
+                self._die(error)
+
+    def _die(self, error: Exception) -> NoReturn:
+        """Say why, write it down where /readyz can see it, and end before anything is committed."""
+        if isinstance(error, WorkerStoppedError | PoisonRecordError):
+            logger.error("%s", error)
+        else:
+            logger.exception("the worker ends", exc_info=error)
+        if isinstance(error, PoisonRecordError):
+            state = self._states.get(error.partition)
+            if state is not None:
+                self._note_death(state.source, error)
+        _exit()
+
+    def _note_death(self, source: int, error: PoisonRecordError) -> None:
+        try:
+            before = self._store.deaths(source)
+            times = before.times if before is not None else 0
+            self._store.note_deaths(source, Deaths(error.offset, times, str(error)))
+        except Exception:
+            logger.exception("the death could not be written down")
+
+
+def _exit() -> NoReturn:
+    logging.shutdown()
+    os._exit(EXIT_FAILED)
+
+
+def _describe(bootstrap_servers: str) -> tuple[str, int]:
+    """Id and number of partitions of the usage topic."""
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    try:
+        future = admin.describe_topics(TopicCollection([USAGE]), request_timeout=15)[USAGE]
+        topic = future.result()
+    except KafkaException as error:
+        raise WorkerStoppedError(
+            f"{USAGE} at {bootstrap_servers}: {error.args[0].str()}"
+        ) from error
+    return str(topic.topic_id), len(topic.partitions)
+
+
+async def _run(settings: WorkerSettings) -> None:
+    worker = Worker(settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await worker.start()
+    while not stop.is_set():
+        try:
+            await asyncio.wait_for(stop.wait(), 1)
+        except TimeoutError:
+            if worker.app.crashed:
+                logger.error("Faust crashed: %r", worker.app.crash_reason)
+                _exit()
+    await asyncio.wait_for(worker.drain(), 10)
+
+
+def main(settings: WorkerSettings | None = None) -> int:
+    """Run a worker until it is told to stop; the exit code."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        settings = settings or WorkerSettings()
+        if settings.metrics_port:
+            start_http_server(settings.metrics_port, settings.metrics_host)
+        asyncio.run(_run(settings))
+    except WorkerStoppedError as error:
+        logger.error("%s", error)
+        return 1
+    except ValidationError as error:
+        logger.error("%s", error)
+        return 2
+    except TimeoutError:
+        logger.warning("stopped before the last flush was durable; it will be folded again")
+    os._exit(0)  # Faust leaves threads behind that would wait for the broker.
+
+
+if __name__ == "__main__":
+    sys.exit(main())
