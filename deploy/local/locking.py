@@ -18,14 +18,14 @@ class AlreadyLockedError(Exception):
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path` (made if missing, never removed: that would let in a second).
+def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold the lock file `path` (made if missing; never removed, which would let in a second).
 
-    Raises AlreadyLockedError, and OSError where the file cannot be written.
+    Raises AlreadyLockedError unless told to wait, and OSError where it cannot be written.
     """
     with path.open("a+") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             file.seek(0)
             text = file.read().strip()

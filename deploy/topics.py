@@ -1,0 +1,65 @@
+"""Creates the product's topics on a broker; see `schemas.topics` for what they are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from deploy.errors import Unusable
+from schemas.topics import Topic
+
+_TIMEOUT_S = 30.0
+
+
+def create_missing_topics(
+    bootstrap_servers: str, wanted: Iterable[Topic], replication_factor: int = 1
+) -> list[str]:
+    """Create the topics that the broker lacks, leave the others as they are.
+
+    Returns the names of those created. Raises Unusable, naming the topic, when one cannot be.
+    """
+    admin = _admin(bootstrap_servers)
+    new = [
+        NewTopic(topic.name, topic.partitions, replication_factor, config=dict(topic.config))
+        for topic in wanted
+    ]
+    created = []
+    for name, future in admin.create_topics(new, operation_timeout=_TIMEOUT_S).items():
+        try:
+            future.result(_TIMEOUT_S)
+            created.append(name)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                reason = error.args[0].str()
+                raise Unusable(f"The topic {name} cannot be created: {reason}.") from None
+    return created
+
+
+def missing_topics(bootstrap_servers: str, wanted: Sequence[Topic]) -> list[str]:
+    """The names of those topics that the broker does not have. Raises KafkaException when it
+    cannot be reached."""
+    present = _admin(bootstrap_servers).list_topics(timeout=5).topics
+    return [topic.name for topic in wanted if topic.name not in present]
+
+
+def wait_for_broker(
+    bootstrap_servers: str, is_alive: Callable[[], bool], patience_s: float = 60.0
+) -> bool:
+    """Wait until a broker answers; False when it died, or did not in time."""
+    admin = _admin(bootstrap_servers)
+    deadline = time.monotonic() + patience_s
+    while is_alive() and time.monotonic() < deadline:
+        try:
+            if admin.list_topics(timeout=1).brokers:
+                return True
+        except KafkaException:
+            time.sleep(0.1)
+    return False
+
+
+def _admin(bootstrap_servers: str) -> AdminClient:
+    # Its own logger would write every refused connection of a broker that is still starting.
+    return AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
