@@ -10,7 +10,7 @@ from schemas.units import position
 from streams.clickhouse import Deaths, Progress, Store
 from streams.core.seen import SidFilter
 from streams.errors import WorkerStoppedError
-from streams.reader import Reader
+from streams.reader import Log, Reader
 from streams.settings import WorkerSettings
 from streams.working_set import WorkingSet
 
@@ -23,18 +23,17 @@ class Loader:
     def __init__(
         self,
         store: Store,
+        log: Log,
         reader: Reader,
         sids: SidFilter,
         settings: WorkerSettings,
-        topic_id: str,
-        partition_count: int,
     ) -> None:
         self._store = store
+        self._log = log
         self._reader = reader
         self._sids = sids
         self._settings = settings
-        self._topic_id = topic_id
-        self._partition_count = partition_count
+        self._topic_id, self._partition_count = log.describe()
         self._filtered: set[int] = set()
 
     def load(self, partitions: Sequence[int]) -> list[WorkingSet]:
@@ -47,10 +46,11 @@ class Loader:
         fresh = [WorkingSet(epoch, partition, 0, 0) for partition in partitions]
         progress = self._store.progress([state.source for state in fresh])
         committed = self._reader.committed(list(partitions))
+        starts, ends = self._log.starts(partitions), self._log.ends(partitions)
         states = []
         for state in fresh:
             durable = progress.get(state.source)
-            first, end = self._reader.bounds(state.partition)
+            first, end = starts[state.partition], ends[state.partition]
             if durable is None:
                 start, as_of = first, 0
             else:

@@ -7,7 +7,7 @@ per message. Positions are given, never taken from the group; nothing is committ
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -15,8 +15,10 @@ from confluent_kafka import (
     KafkaError,
     KafkaException,
     Message,
+    TopicCollection,
     TopicPartition,
 )
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from schemas.topics import USAGE
 from streams.errors import WorkerStoppedError
@@ -25,6 +27,35 @@ from streams.folding import Chunk
 _BATCH = 10_000
 _POLL_S = 0.05
 _RPC_S = 10.0
+
+
+class Log:
+    """Questions about the usage topic's log, over a connection that no fetch holds back."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+
+    def describe(self) -> tuple[str, int]:
+        """Id of the usage topic and its number of partitions. Raises WorkerStoppedError."""
+        topics = TopicCollection([USAGE])
+        try:
+            topic = self._admin.describe_topics(topics, request_timeout=_RPC_S)[USAGE].result()
+        except KafkaException as error:
+            raise WorkerStoppedError(f"{USAGE} cannot be read: {error.args[0].str()}") from error
+        return str(topic.topic_id), len(topic.partitions)
+
+    def starts(self, partitions: Iterable[int]) -> dict[int, int]:
+        """The first offset that the log still holds, by partition."""
+        return self._offsets(partitions, OffsetSpec.earliest())
+
+    def ends(self, partitions: Iterable[int]) -> dict[int, int]:
+        """The offset after the log's last record, by partition."""
+        return self._offsets(partitions, OffsetSpec.latest())
+
+    def _offsets(self, partitions: Iterable[int], spec: OffsetSpec) -> dict[int, int]:
+        asked = {TopicPartition(USAGE, partition): spec for partition in partitions}
+        answers = self._admin.list_offsets(asked, request_timeout=_RPC_S) if asked else {}
+        return {tp.partition: answer.result().offset for tp, answer in answers.items()}
 
 
 class Reader:
@@ -54,13 +85,6 @@ class Reader:
             [TopicPartition(USAGE, partition) for partition in partitions], timeout=_RPC_S
         )
         return {tp.partition: tp.offset for tp in found if tp.offset >= 0}
-
-    def bounds(self, partition: int) -> tuple[int, int]:
-        """First offset that the log still holds, and the one after its last."""
-        low, high = self._consumer.get_watermark_offsets(
-            TopicPartition(USAGE, partition), timeout=_RPC_S
-        )
-        return low, high
 
     def begin(self, generation: int, positions: Mapping[int, int]) -> None:
         """Read from `positions` (offset by partition) on behalf of a generation."""

@@ -18,8 +18,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn, TypeVar
 
-from confluent_kafka import KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaException
 from faust.types import TP
 from prometheus_client import start_http_server
 from pydantic import ValidationError
@@ -34,7 +33,7 @@ from streams.dead_letters import DeadLetterProducer
 from streams.errors import PoisonRecordError, WorkerStoppedError
 from streams.folding import Chunk, Folder
 from streams.loading import Loader
-from streams.reader import Reader
+from streams.reader import Log, Reader
 from streams.reference import ReferenceData
 from streams.settings import WorkerSettings
 from streams.sink import FlushAbandonedError, Sink
@@ -54,13 +53,14 @@ class Worker:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
-        topic_id, partitions = _describe(settings.bootstrap_servers)
+        self._log = Log(settings.bootstrap_servers)
+        topic_id, partitions = self._log.describe()
         sids = SidFilter(settings.sid_filter_mb)
         store = Store(connect(settings.clickhouse_url, settings.insert_timeout_s))
         self._store = store
         self._reference = ReferenceData(settings)
         self._reader = Reader(settings.bootstrap_servers, settings.consumer_group)
-        self._loader = Loader(store, self._reader, sids, settings, topic_id, partitions)
+        self._loader = Loader(store, self._log, self._reader, sids, settings)
         self._folder = Folder(store, sids, lambda: self._reference.current)
         self._sink = Sink(
             lambda: connect(settings.clickhouse_url, settings.insert_timeout_s),
@@ -164,7 +164,7 @@ class Worker:
                 if not chunk.offsets:
                     return
             if chunk.offsets[0] > state.next_offset:
-                await self._in("reader", self._check_gap, chunk, state.next_offset)
+                await self._in("fold", self._check_gap, chunk, state.next_offset)
             await self._in("fold", self._folder.fold, state, chunk)
         pending = self._pending()
         metrics.PENDING.set(pending)
@@ -175,7 +175,7 @@ class Worker:
 
     def _check_gap(self, chunk: Chunk, expected: int) -> None:
         """Offsets may be missing only where transaction markers lay, never off the log's start."""
-        first, _ = self._reader.bounds(chunk.partition)
+        first = self._log.starts([chunk.partition])[chunk.partition]
         if first > expected:
             raise WorkerStoppedError(
                 f"partition {chunk.partition} of {USAGE}: the log begins at {first}, so"
@@ -198,7 +198,7 @@ class Worker:
                 continue
             if now - heartbeat >= _HEARTBEAT_S:
                 heartbeat = now
-                await self._in("reader", self._look_at_ends, self._generation)
+                await self._in("sink", self._look_at_ends)
             await self._flush_once()
 
     async def _flush_once(self) -> None:
@@ -234,13 +234,18 @@ class Worker:
     def _pending(self) -> int:
         return sum(state.pending for state in self._states.values())
 
-    def _look_at_ends(self, generation: int) -> None:
+    def _look_at_ends(self) -> None:
         """Where the log ends now; asked before a flush, so that its `as_of` is true."""
-        for state in list(self._states.values()):
-            if generation == self._generation:
-                at_ms = time.time_ns() // 1_000_000
-                _, end = self._reader.bounds(state.partition)
-                state.checked(end, at_ms)
+        states = list(self._states.values())
+        at_ms = time.time_ns() // 1_000_000
+        try:
+            ends = self._log.ends(state.partition for state in states)
+        except KafkaException as error:
+            metrics.RETRIES.labels("log_ends").inc()
+            logger.warning("the log's end is not known now: %s", error.args[0].str())
+            return
+        for state in states:
+            state.checked(ends[state.partition], at_ms)
 
     def _watch(self) -> None:
         """End the process when it has not been ready for long: Faust may have given up."""
@@ -284,19 +289,6 @@ class Worker:
 def _exit() -> NoReturn:
     logging.shutdown()
     os._exit(EXIT_FAILED)
-
-
-def _describe(bootstrap_servers: str) -> tuple[str, int]:
-    """Id and number of partitions of the usage topic."""
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
-    try:
-        future = admin.describe_topics(TopicCollection([USAGE]), request_timeout=15)[USAGE]
-        topic = future.result()
-    except KafkaException as error:
-        raise WorkerStoppedError(
-            f"{USAGE} at {bootstrap_servers}: {error.args[0].str()}"
-        ) from error
-    return str(topic.topic_id), len(topic.partitions)
 
 
 async def _run(settings: WorkerSettings) -> None:
