@@ -43,7 +43,7 @@ class DurableConsumer(driver.Consumer):  # type: ignore[misc]
         await self.app.before_revoke()
         await super().on_partitions_revoked(revoked)
 
-    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109
         others = {tp for tp in active_partitions or () if tp.topic != USAGE}
         if not others:
             await asyncio.sleep(timeout)

@@ -52,7 +52,8 @@ class Sink:
     def flush(self, snapshots: Sequence[Snapshot], abandoned: threading.Event) -> None:
         """Write snapshots of any number of partitions; returns when all of it is durable.
 
-        Failures are tried again with growing pauses; raises FlushAbandonedError once the event is set.
+        Failures are tried again with growing pauses; raises FlushAbandonedError once the event
+        is set.
         """
         started = time.monotonic()
         messages = list(chain.from_iterable(part.messages for part in snapshots))
