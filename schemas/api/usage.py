@@ -163,5 +163,5 @@ class UserAnalytics(BaseModel):
     message_breakdown: MessageBreakdown
     generated_at: datetime
     data_as_of: datetime | None = Field(
-        description="Every event that the log received before is in the answer; null: no worker yet."
+        description="Every event that the log received before it is in the answer; null: unknown."
     )

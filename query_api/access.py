@@ -1,0 +1,61 @@
+"""Who may call what: every route names a role, or is one of the few that are public.
+
+`forbid_open_routes` runs when the app is built, so that a route without a role stops the process
+at its start instead of answering anybody.
+"""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import iter_route_contexts
+from fastapi.security import HTTPBearer
+
+from query_api.backend import backend_of
+from query_api.errors import ForbiddenError
+from query_api.tokens import Principal, principal_of
+
+PUBLIC_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
+
+
+class Role(HTTPBearer):
+    """A dependency that hands on the principal if it has one of `roles`; documents the token."""
+
+    def __init__(self, *roles: str) -> None:
+        super().__init__(
+            scheme_name="bearer",
+            bearerFormat="JWT",
+            description="HS256 with `sub` (user id), `roles`, `exp`, `iat`, `iss` and `aud`.",
+            auto_error=False,
+        )
+        self.roles = frozenset(roles)
+
+    async def __call__(self, request: Request) -> Principal:  # type: ignore[override]
+        principal = principal_of(
+            request.headers.getlist("authorization"), backend_of(request).settings
+        )
+        request.scope["user_id"] = principal.user_id
+        if not self.roles & principal.roles:
+            raise ForbiddenError(f"This needs the role {' or '.join(sorted(self.roles))}.")
+        return principal
+
+
+as_user = Role("user", "admin")
+as_admin = Role("admin")
+
+
+def forbid_open_routes(app: FastAPI) -> None:
+    """Raise RuntimeError naming every route that has no role and is not public."""
+    found = [
+        str(route.path)
+        for route in iter_route_contexts(app.routes)
+        if route.path not in PUBLIC_PATHS and not _has_role(getattr(route, "dependant", None))
+    ]
+    if found:
+        raise RuntimeError(f"routes without a role: {', '.join(found)}")
+
+
+def _has_role(dependant: Dependant | None) -> bool:
+    return dependant is not None and any(
+        isinstance(inner.call, Role) for inner in dependant.dependencies
+    )

@@ -1,0 +1,33 @@
+"""What routes need besides their parameters, built once when the process starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from query_api.clickhouse import ClickHousePool
+from query_api.metrics import Metrics
+from query_api.settings import ApiSettings
+
+
+@dataclass(frozen=True)
+class Backend:
+    """`clock` gives the present in epoch seconds; nothing else of the API looks at a clock."""
+
+    settings: ApiSettings
+    metrics: Metrics
+    pool: ClickHousePool
+    clock: Callable[[], float]
+
+
+def backend_of(request: Request) -> Backend:
+    """The backend of the app that answers."""
+    backend = request.app.state.backend
+    assert isinstance(backend, Backend)
+    return backend
+
+
+WithBackend = Annotated[Backend, Depends(backend_of)]

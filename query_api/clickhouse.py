@@ -1,0 +1,151 @@
+"""ClickHouse for the routes: a bounded pool of clients, each used by one thread at a time.
+
+clickhouse-connect's client blocks and serialises its calls, so queries run in threads, as many as
+there are clients. A failure becomes `UnavailableError` where asking again may help and stays
+an error where it is not. A client that failed is dropped; the next query makes a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import Empty, LifoQueue
+from time import perf_counter
+from typing import Any, NoReturn
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import (
+    ClickHouseError,
+    OperationalError,
+    StreamFailureError,
+)
+
+from query_api.errors import UnavailableError
+from query_api.metrics import Metrics
+from query_api.questions import Rows
+from query_api.settings import ApiSettings
+from schemas.settings import clickhouse_arguments
+
+log = logging.getLogger("query_api")
+
+# Numbers from ClickHouse's ErrorCodes.cpp.
+_REASONS = (
+    dict.fromkeys((158, 159, 160, 241, 307, 396), "limit")
+    | dict.fromkeys((202, 203, 209, 210, 236, 279, 394), "busy")
+    | dict.fromkeys((192, 193, 194, 497, 516), "login")
+    | dict.fromkeys((60, 81), "tables")
+)
+_DETAILS = {
+    "unreachable": "The database cannot be reached.",
+    "busy": "The database is too busy.",
+    "limit": "The question takes more time or memory than one answer may; ask for a shorter range.",
+    "login": "The database refuses this API's login.",
+    "tables": "The database has no tables yet; migrations have to be applied.",
+}
+_TRANSPORT = (OperationalError, StreamFailureError)
+_ERRORS = (ClickHouseError, OSError)
+_TEXT_CHARACTERS = 200
+
+
+class ClickHousePool:
+    """Answers SQL questions, at most `pool_size` at a time."""
+
+    def __init__(self, settings: ApiSettings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._idle: LifoQueue[Client] = LifoQueue()
+        self._turns = asyncio.Semaphore(settings.pool_size)
+        self._threads = ThreadPoolExecutor(settings.pool_size, "clickhouse")
+        metrics.pool_size.set(settings.pool_size)
+
+    async def ask(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows:
+        """The rows that `sql` gives for typed `parameters`; raises `UnavailableError`."""
+        try:
+            await asyncio.wait_for(self._turns.acquire(), self._settings.pool_wait_s)
+        except TimeoutError:
+            self._metrics.query_failures.labels(question, "pool").inc()
+            raise UnavailableError("Too many questions are being answered at the moment.") from None
+        loop = asyncio.get_running_loop()
+        work = self._threads.submit(self._run, question, sql, parameters)
+
+        def end_turn(_: Future[Rows]) -> None:
+            loop.call_soon_threadsafe(self._turns.release)
+
+        # The turn ends when the thread is free again, even if nobody waits for it any more.
+        work.add_done_callback(end_turn)
+        return await asyncio.wrap_future(work)
+
+    def _run(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows:
+        begin = perf_counter()
+        with self._metrics.pool_in_use.track_inprogress():
+            try:
+                rows = self._query(sql, dict(parameters))
+            except _ERRORS as error:
+                self._fail(question, error)
+        self._metrics.query_seconds.labels(question).observe(perf_counter() - begin)
+        return rows
+
+    def _query(self, sql: str, parameters: dict[str, Any]) -> Rows:
+        try:
+            client = self._idle.get_nowait()
+        except Empty:
+            client = _connect(self._settings)
+        try:
+            rows = list(client.query(sql, parameters=parameters).named_results())
+        except BaseException:
+            client.close()
+            raise
+        self._idle.put(client)
+        return rows
+
+    def _fail(self, question: str, error: Exception) -> NoReturn:
+        """Count and log a failure; raise it as `UnavailableError` where asking again may help."""
+        reason = _reason(error)
+        self._metrics.query_failures.labels(question, reason).inc()
+        log.warning("%s failed (%s): %s", question, reason, one_line(error))
+        if reason == "error":
+            raise error
+        raise UnavailableError(_DETAILS[reason], cause=one_line(error)) from error
+
+    def close(self) -> None:
+        """Wait for the running queries and close every client."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        while not self._idle.empty():
+            self._idle.get_nowait().close()
+
+
+def _connect(settings: ApiSettings) -> Client:
+    """A client with the limits of one query; raises one of `_ERRORS`."""
+    return clickhouse_connect.get_client(
+        **clickhouse_arguments(settings.clickhouse_url),
+        connect_timeout=settings.connect_timeout_s,
+        # A server that does not keep its own limit is given up a little later.
+        send_receive_timeout=settings.query_max_seconds + 2,
+        query_retries=0,
+        autogenerate_session_id=False,
+        dedicated_pool=True,
+        settings={
+            "max_execution_time": settings.query_max_seconds,
+            "max_memory_usage": settings.query_max_memory_bytes,
+            "max_rows_to_read": settings.query_max_rows,
+            # No key occurs in two months, since every table is partitioned by a key column.
+            "do_not_merge_across_partitions_select_final": 1,
+        },
+    )
+
+
+def _reason(error: Exception) -> str:
+    """Why a query failed: a key of `_DETAILS`, or `error` where asking again cannot help."""
+    code = getattr(error, "code", None)
+    if code is None:
+        is_transport = not isinstance(error, ClickHouseError) or type(error) in _TRANSPORT
+        return "unreachable" if is_transport else "error"
+    return _REASONS.get(code, "error")
+
+
+def one_line(error: Exception) -> str:
+    """The beginning of an error's text, for a log line or a health check."""
+    return " ".join(str(error).split())[:_TEXT_CHARACTERS]

@@ -1,0 +1,106 @@
+"""The outermost layer of every request: its id, cheap limits, headers, log line and metrics.
+
+Plain ASGI, so that it costs microseconds and sees each answer as it is sent.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid
+from time import perf_counter
+
+from fastapi import Request
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from query_api.errors import ApiError, UriTooLongError
+from query_api.logs import ACCESS
+from query_api.metrics import Metrics
+from query_api.problems import problem_response
+
+log = logging.getLogger("query_api")
+
+MAX_URI_BYTES = 4096
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_UNMATCHED = "(none)"
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=31536000",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+class Edge:
+    """ASGI middleware. Leaves `request_id` in the scope; headers that a route set itself stay."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        scope["request_id"] = _request_id(scope)
+        begin = perf_counter()
+        status = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = scope["request_id"]
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self._answer(scope, receive, send_with_headers)
+        except Exception:
+            log.exception("unexpected error", extra={"request_id": scope["request_id"]})
+            if status:
+                raise  # The answer has begun: only closing the connection can tell the client.
+            detail = "Something went wrong here. The request id leads to the cause in the logs."
+            response = problem_response(Request(scope), 500, detail)
+            await response(scope, receive, send_with_headers)
+        finally:
+            self._record(scope, status, perf_counter() - begin)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URI_BYTES:
+            error: ApiError = UriTooLongError(f"Path and query may be {MAX_URI_BYTES} bytes long.")
+            response = problem_response(Request(scope), error.status, error.detail)
+            await response(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        route = getattr(scope.get("route"), "path", _UNMATCHED)
+        self.metrics.requests.labels(method, route, status).inc()
+        self.metrics.request_seconds.labels(route).observe(seconds)
+        fields = {
+            "request_id": scope["request_id"],
+            "method": method,
+            "route": route,
+            "status": status,
+            "duration_ms": round(seconds * 1000, 3),
+        }
+        if "user_id" in scope:
+            fields["user_id"] = scope["user_id"]
+        ACCESS.info("request", extra=fields)
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's X-Request-ID if it is harmless in logs and headers, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            return str(value, "ascii")
+    return uuid.uuid4().hex

@@ -1,0 +1,57 @@
+"""Query and path parameters of the analytics routes, as FastAPI documents and checks them.
+
+A parameter that is not known is refused: misspelt, it would silently ask another question.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
+
+from query_api.period import MAX_DAYS, Period, TimeRange, resolve_period
+from query_api.tokens import MAX_USER_ID
+
+_DATE_TIME: JsonDict = {"format": "date-time"}
+
+
+class RangeParameters(BaseModel):
+    """The range of time: named, or start and end."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    time_range: TimeRange | None = Field(
+        None,
+        description="So many local calendar days up to now, today included (`1y`: 365). "
+        "Without start and end the default is `30d`.",
+        examples=["30d"],
+    )
+    start: str | None = Field(
+        None,
+        max_length=40,
+        description="Begin of the range: RFC 3339 with an offset, on a 15-minute boundary.",
+        examples=["2026-01-01T00:00:00Z"],
+        json_schema_extra=_DATE_TIME,
+    )
+    end: str | None = Field(
+        None,
+        max_length=40,
+        description=f"End of the range, not included, at most {MAX_DAYS} days after start.",
+        examples=["2026-02-01T00:00:00Z"],
+        json_schema_extra=_DATE_TIME,
+    )
+    timezone: str = Field(
+        "UTC",
+        max_length=64,
+        description="IANA name of the zone whose days and hours are meant.",
+        examples=["America/New_York"],
+    )
+
+    def period(self, now: float) -> Period:
+        """The period that is meant at `now` (epoch seconds); raises `InvalidParametersError`."""
+        return resolve_period(self.time_range, self.start, self.end, self.timezone, now)
+
+
+UserIdPath = Annotated[int, Path(ge=1, le=MAX_USER_ID, description="The user asked about.")]

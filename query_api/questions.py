@@ -1,0 +1,146 @@
+"""The SQL questions as functions: name = file name in `sql/` = metric label.
+
+Each returns the file's rows as they come; what they mean stands on top of the file. No text is
+ever put into SQL: parameters are typed and bound by the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal, Protocol
+
+from query_api.zones import DAY_S, LocalClock
+
+Row = Mapping[str, Any]
+"""One row of an answer: column name to value."""
+Rows = Sequence[Row]
+
+Order = Literal["messages", "segments", "cost_usd", "success_rate"]
+
+
+class Asker(Protocol):
+    """What runs SQL: `ClickHousePool`, or a test's."""
+
+    async def ask(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows: ...
+
+
+@cache
+def sql_of(question: str) -> str:
+    """The text of `sql/<question>.sql`."""
+    return files("query_api").joinpath("sql", f"{question}.sql").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Page:
+    """Which page of `user_comparison`: behind the row with `after_key`, `after_user`."""
+
+    order_by: Order
+    sign: Literal[1, -1]
+    rows: int
+    after: tuple[float, int] | None = None
+
+
+async def user_trend(
+    asker: Asker, user_id: int, clock: LocalClock, width: int, overdue_before: int
+) -> Rows:
+    """One user's totals by local slot of `width` seconds."""
+    asked = {"user_id": user_id, "width": width, "overdue_before": overdue_before}
+    return await _ask(asker, "user_trend", asked | _clocked(clock))
+
+
+async def user_rhythm(asker: Asker, user_id: int, clock: LocalClock) -> Rows:
+    """One user's messages by local weekday and hour."""
+    return await _ask(asker, "user_rhythm", {"user_id": user_id} | _clocked(clock))
+
+
+async def user_breakdown(asker: Asker, user_id: int, start: int, end: int) -> Rows:
+    """One user's counters by direction, type and country."""
+    return await _ask(asker, "user_breakdown", {"user_id": user_id, "start": start, "end": end})
+
+
+async def user_processing(asker: Asker, user_id: int, start: int, end: int) -> Rows:
+    """The merged histogram of one user's processing times."""
+    return await _ask(asker, "user_processing", {"user_id": user_id, "start": start, "end": end})
+
+
+async def user_error_codes(asker: Asker, user_id: int, start: int, end: int) -> Rows:
+    """One user's messages by error code."""
+    return await _ask(asker, "user_error_codes", {"user_id": user_id, "start": start, "end": end})
+
+
+async def user_total(asker: Asker, user_id: int, start: int, end: int) -> Rows:
+    """How many messages one user had."""
+    return await _ask(asker, "user_total", {"user_id": user_id, "start": start, "end": end})
+
+
+async def system_trend(asker: Asker, clock: LocalClock, width: int, overdue_before: int) -> Rows:
+    """The system's totals by local slot of `width` seconds."""
+    asked = {"width": width, "overdue_before": overdue_before}
+    return await _ask(asker, "system_trend", asked | _clocked(clock))
+
+
+async def system_hourly_cost(asker: Asker, clock: LocalClock) -> Rows:
+    """The system's cost by local hour."""
+    return await _ask(asker, "system_hourly_cost", _clocked(clock))
+
+
+async def system_breakdown(asker: Asker, start: int, end: int) -> Rows:
+    """The system's counters by direction, type and country."""
+    return await _ask(asker, "system_breakdown", _with_whole_days(start, end))
+
+
+async def active_users(asker: Asker, start: int, end: int) -> Rows:
+    """How many known users have messages."""
+    return await _ask(asker, "active_users", _with_whole_days(start, end))
+
+
+async def user_comparison(asker: Asker, start: int, end: int, page: Page) -> Rows:
+    """One page of the users side by side."""
+    after_key, after_user = page.after or (0.0, 0)
+    asked = {
+        "order_by": page.order_by,
+        "sign": page.sign,
+        "is_first": int(page.after is None),
+        "after_key": after_key,
+        "after_user": after_user,
+        "page_rows": page.rows,
+    }
+    return await _ask(asker, "user_comparison", asked | _with_whole_days(start, end))
+
+
+async def source_progress(asker: Asker) -> Rows:
+    """How far each source of the newest epoch is in the tables."""
+    return await _ask(asker, "source_progress", {})
+
+
+async def worker_attempts(asker: Asker, least: int) -> Rows:
+    """The positions that were tried at least so often."""
+    return await _ask(asker, "worker_attempts", {"least": least})
+
+
+async def applied_migrations(asker: Asker) -> Rows:
+    """The migrations that the database has."""
+    return await _ask(asker, "applied_migrations", {})
+
+
+async def _ask(asker: Asker, question: str, parameters: Mapping[str, Any]) -> Rows:
+    return await asker.ask(question, sql_of(question), parameters)
+
+
+def _clocked(clock: LocalClock) -> dict[str, Any]:
+    return {
+        "start": clock.start,
+        "end": clock.end,
+        "clock_starts": list(clock.starts),
+        "clock_offsets": list(clock.offsets),
+    }
+
+
+def _with_whole_days(start: int, end: int) -> dict[str, int]:
+    first, last = -(-start // DAY_S) * DAY_S, end // DAY_S * DAY_S
+    if first >= last:
+        first = last = end
+    return {"start": start, "end": end, "days_start": first, "days_end": last}

@@ -1,0 +1,49 @@
+"""The error answers of the analytics routes, for the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from query_api.problems import MEDIA_TYPE
+from schemas.api.problems import FieldError, Problem
+
+_PATH = "/api/v1/analytics/me/sms-analytics"
+
+
+def _response(status: int, title: str, detail: str, *errors: FieldError) -> dict[str, Any]:
+    problem = Problem(
+        title=title,
+        status=status,
+        detail=detail,
+        instance=_PATH,
+        request_id="5f0c8f4e9a7b4f0e8d5f3c2b1a098765",
+        errors=list(errors),
+    )
+    schema = {"$ref": "#/components/schemas/Problem"}
+    content = {MEDIA_TYPE: {"schema": schema, "example": problem.model_dump()}}
+    return {"description": title, "content": content}
+
+
+def _with_header(response: dict[str, Any], name: str, example: str) -> dict[str, Any]:
+    header = {"schema": {"type": "string"}, "example": example}
+    return response | {"headers": {name: header}}
+
+
+_TOO_LONG = "end must be at most 400 days after start"
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    401: _with_header(
+        _response(401, "Unauthorized", "The token has expired."),
+        "WWW-Authenticate",
+        'Bearer realm="sms-analytics", error="invalid_token"',
+    ),
+    403: _response(403, "Forbidden", "This needs the role admin."),
+    422: _response(
+        422, "Unprocessable Content", _TOO_LONG, FieldError(parameter="end", detail=_TOO_LONG)
+    ),
+    503: _with_header(
+        _response(503, "Service Unavailable", "The database cannot be reached."),
+        "Retry-After",
+        "5",
+    ),
+}

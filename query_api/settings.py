@@ -1,0 +1,94 @@
+"""Settings of the API process: read once from `SMS_…`, all faults reported at once."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
+
+from schemas.events import MESSAGE_RETENTION_DAYS
+from schemas.settings import Settings
+
+DEVELOPMENT_PREFIX = "development-"
+MIN_SECRET_BYTES = 32
+"""RFC 7518 section 3.2: a key for HS256 must be at least as long as its hash, 256 bits."""
+
+
+class ApiSettings(Settings):
+    """Who may ask, how much one request may cost, and when the API calls itself ready."""
+
+    host: str = Field("127.0.0.1", description="Address that the API listens on.")
+    api_port: int = Field(8000, ge=1, le=65535, description="Port that the API listens on.")
+
+    jwt_secret: SecretStr = Field(
+        description="Key of the tokens (HS256), at least 32 bytes; one that begins with "
+        "`development-` is refused in production."
+    )
+    jwt_issuer: str = Field("sms-analytics", min_length=1, description="Required `iss`.")
+    jwt_audience: str = Field("sms-analytics-api", min_length=1, description="Required `aud`.")
+    jwt_leeway_s: int = Field(
+        5, ge=0, le=300, description="Clock difference allowed when checking `exp` and `iat`."
+    )
+
+    pool_size: int = Field(8, ge=1, le=256, description="ClickHouse queries at the same time.")
+    pool_wait_s: float = Field(
+        5, gt=0, description="How long a query waits for its turn before the answer is 503."
+    )
+    connect_timeout_s: int = Field(3, ge=1, description="Time to reach ClickHouse.")
+    query_max_seconds: int = Field(10, ge=1, description="`max_execution_time` of one query.")
+    query_max_memory_bytes: int = Field(
+        2_000_000_000, ge=10_000_000, description="`max_memory_usage` of one query."
+    )
+    query_max_rows: int = Field(500_000_000, ge=1, description="`max_rows_to_read` of one query.")
+    message_retention_days: int = Field(
+        MESSAGE_RETENTION_DAYS, ge=1, description="How far back messages and rollups are kept."
+    )
+
+    ready_stall_s: int = Field(
+        15, ge=1, description="`/readyz` fails when a source made no progress for so long."
+    )
+    ready_lag_s: int = Field(
+        300, ge=1, description="`/readyz` fails when the tables are so far behind the log."
+    )
+    ready_lag_events: int = Field(
+        2_000_000, ge=1, description="`/readyz` fails when so many events wait to be folded."
+    )
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _is_strong(cls, secret: SecretStr, info: ValidationInfo) -> SecretStr:
+        # A field's validator, not the model's: that one is skipped when any field is at fault.
+        key = secret.get_secret_value()
+        faults = []
+        if len(key.encode()) < MIN_SECRET_BYTES:
+            faults.append(f"must be at least {MIN_SECRET_BYTES} bytes long")
+        if key.startswith(DEVELOPMENT_PREFIX) and info.data.get("env") == "production":
+            faults.append(
+                f"begins with `{DEVELOPMENT_PREFIX}`, which SMS_ENV=production refuses: "
+                "generate a key for production"
+            )
+        if faults:
+            raise ValueError(" and ".join(faults))
+        return secret
+
+
+class InvalidSettingsError(Exception):
+    """The settings cannot be used; `faults` holds one clear sentence for each reason."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("invalid settings:\n" + "\n".join(f"- {fault}" for fault in faults))
+        self.faults = faults
+
+
+def load_settings() -> ApiSettings:
+    """The settings of this environment; raises `InvalidSettingsError` with every fault at once."""
+    try:
+        return ApiSettings()
+    except ValidationError as error:
+        raise InvalidSettingsError([_sentence(fault) for fault in error.errors()]) from None
+
+
+def _sentence(fault: ErrorDetails) -> str:
+    """One fault, named by its environment variable; never with its value (it may be a secret)."""
+    message = fault["msg"].removeprefix("Value error, ")
+    name = "SMS_" + "_".join(str(part) for part in fault["loc"]).upper()
+    return message if message.startswith(name) else f"{name}: {message}"

@@ -1,0 +1,15 @@
+-- source_progress: how far each source of the newest log epoch is in the tables.
+-- Grain: one row per source that has begun.
+-- Parameters: none.
+-- Units: offsets of Kafka; as_of_ms, updated_at_ms: epoch milliseconds; every record that the log
+--   received before as_of is in the tables; partitions: how many sources the epoch has.
+SELECT
+    source,
+    next_offset,
+    end_offset,
+    partitions,
+    toUnixTimestamp64Milli(as_of) AS as_of_ms,
+    toUnixTimestamp64Milli(updated_at) AS updated_at_ms
+FROM source_progress FINAL
+WHERE bitShiftRight(source, 16) = (SELECT max(bitShiftRight(source, 16)) FROM source_progress)
+ORDER BY source
