@@ -74,7 +74,7 @@ class Child:
             self._process.wait()
 
 
-def wait_until_ended(children: Sequence[Child], patience_s: float) -> None:
+def stop_all(children: Sequence[Child], patience_s: float) -> None:
     """Stop all of them at once; whichever still runs after `patience_s` is killed."""
     deadline = time.monotonic() + patience_s
     for child in children:

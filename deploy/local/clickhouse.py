@@ -27,10 +27,13 @@ def start(directory: Path, port: int, password: str, log: Path) -> Child:
     module = "deploy.local.clickhouse_server"
     command = [sys.executable, "-m", module, "--path", str(directory), "--port", str(port)]
     server = Child("ClickHouse", command, log, {"SMS_CLICKHOUSE_PASSWORD": password})
-    if not _wait(server, port):
+    try:
+        if _wait(server, port):
+            return server
+        raise Unusable(f"ClickHouse did not start: {server.last_line} (see {log}).")
+    except BaseException:
         server.kill()
-        raise Unusable(f"ClickHouse did not start: {server.last_line} (see {log})")
-    return server
+        raise
 
 
 def _wait(server: Child, port: int) -> bool:

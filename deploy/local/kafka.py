@@ -68,10 +68,13 @@ def _cluster_id() -> str:
 def start(directory: Path, port: int, log: Path, report: Report, java: str = "") -> Child:
     """Start the broker and wait until it answers. Raises Unusable when it does not come up."""
     broker = Child("Kafka", prepare(directory, port, report, java), log)
-    if not wait_for_broker(f"127.0.0.1:{port}", lambda: broker.exit_status is None):
-        broker.kill()
+    try:
+        if wait_for_broker(f"127.0.0.1:{port}", lambda: broker.exit_status is None):
+            return broker
         raise Unusable(f"Kafka did not start: {broker.last_line} (see {log}).")
-    return broker
+    except BaseException:
+        broker.kill()
+        raise
 
 
 def main() -> int:

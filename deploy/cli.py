@@ -1,0 +1,39 @@
+"""`sms-analytics`: the command line. Commands import what they need when they run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from deploy.commands.development import token, up
+from deploy.commands.doctor import doctor
+from deploy.commands.parts import api, migrate, worker
+from deploy.errors import Unusable
+from deploy.simulate.command import simulate
+
+
+class _Sentences(TyperGroup):
+    """Ends a command that cannot go on with its one sentence and exit code 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Unusable as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    cls=_Sentences,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Exact SMS usage analytics: a stream processor over Kafka and ClickHouse, and its API.",
+)
+
+for command in (up, token, simulate, doctor, worker, api, migrate):
+    app.command()(command)
+
+if __name__ == "__main__":
+    app()
