@@ -16,7 +16,7 @@ import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from schemas.events import PhoneNumber, UserId
-from schemas.rates import Card
+from schemas.rates import Card, ExemptCodes, Rate
 from schemas.topics import RATE_CARD, USER_PHONES
 
 _TIMEOUT_S = 15.0
@@ -108,5 +108,6 @@ def load_rates(bootstrap_servers: str, path: Path) -> int:
         card = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Card)
     except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"{path}: {error}") from None
-    records = {record.id: msgspec.json.encode(record) for record in (*card.rates, card.exempt)}
+    rows: list[Rate | ExemptCodes] = [*card.rates, card.exempt]
+    records = {row.id: msgspec.json.encode(row) for row in rows}
     return publish(bootstrap_servers, RATE_CARD, records)

@@ -11,17 +11,20 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from msgspec import UNSET
 
-from schemas.events import UsageEvent
+from schemas.events import MAX_FUTURE_MS, UsageEvent
+from schemas.units import DAY_MS
 from streams import metrics
 from streams.clickhouse import Store
 from streams.core.decode import Decoder, Rejected
-from streams.core.fold import Plan, fold, plan
+from streams.core.fold import Groups, batch_of, fold, group
 from streams.core.message import Message, Reference, decide, key_is_of, untimely
 from streams.core.seen import SidFilter, hashes_of
 from streams.errors import PoisonRecordError
 from streams.working_set import DeadLetter, WorkingSet
 
+_MEMO_LIMIT = 200_000
 ORPHAN = Rejected("orphan_status", "message_sid: no message with it is known")
 
 
@@ -56,13 +59,14 @@ class Folder:
         self._sids = sids
         self._reference = reference
         self._decoder = Decoder()
+        self._key_of_user: dict[object, bytes] = {}
 
     def fold(self, state: WorkingSet, chunk: Chunk) -> None:
         """Fold a chunk that begins where the working set stands.
 
         Raises PoisonRecordError when a rule fails on a record, whatever the reason.
         """
-        events = self._decode(state, chunk)
+        events, times = self._decode(state, chunk)
         known = self._known(state, [e for e in events if not isinstance(e, Rejected)])
         reference = self._reference()
         fresh: list[Message] = []
@@ -78,9 +82,7 @@ class Folder:
             message = known.get(event.message_sid)
             if message is None:
                 try:
-                    decided = decide(
-                        event, self._decoder.occurred_ms(event.occurred_at), position, reference
-                    )
+                    decided = decide(event, times[index], position, reference)
                 except Exception as error:
                     raise PoisonRecordError(state.partition, chunk.offsets[index], error) from error
                 if isinstance(decided, Rejected):
@@ -103,28 +105,36 @@ class Folder:
             metrics.EVENTS.labels(outcome).inc(count)
         state.folded(chunk.offsets[-1] + 1, chunk.timestamps[-1])
 
-    def _decode(self, state: WorkingSet, chunk: Chunk) -> list[UsageEvent | Rejected]:
-        events = self._decoder.batch(chunk.values)
+    def _decode(
+        self, state: WorkingSet, chunk: Chunk
+    ) -> tuple[list[UsageEvent | Rejected], list[int]]:
+        """Events, or why not, by every rule that needs no memory; and the events' instants."""
+        events, times = self._decoder.batch(chunk.values)
         days = self._reference().retention_days
+        longest = days * DAY_MS
+        key_of_user = self._key_of_user
+        if len(key_of_user) > _MEMO_LIMIT:
+            key_of_user.clear()
         for index, event in enumerate(events):
             if isinstance(event, Rejected):
                 continue
-            rejected = None
-            if not key_is_of(chunk.keys[index], event):
-                rejected = Rejected(
-                    "invalid_key", "key: must be the event's user_id or phone_number"
-                )
-            elif event.type == "status":
-                rejected = ORPHAN
-            else:
-                at = self._decoder.occurred_ms(event.occurred_at)
-                rejected = untimely(at, chunk.timestamps[index], days)
-            if rejected is not None:
-                events[index] = rejected
+            key = chunk.keys[index]
+            if key is None or key_of_user.get(event.user_id) != key:
+                if not key_is_of(key, event):
+                    events[index] = Rejected(
+                        "invalid_key", "key: must be the event's user_id or phone_number"
+                    )
+                    continue
+                if event.user_id is not UNSET:
+                    key_of_user[event.user_id] = b"%d" % event.user_id
+            if event.type == "status":
+                events[index] = ORPHAN
+            elif not -MAX_FUTURE_MS <= chunk.timestamps[index] - times[index] <= longest:
+                events[index] = untimely(times[index], chunk.timestamps[index], days)
         for index, offset in enumerate(chunk.offsets) if state.quarantined else ():
             if offset in state.quarantined:
                 events[index] = Rejected("quarantined", state.quarantined[offset])
-        return events
+        return events, times
 
     def _known(self, state: WorkingSet, events: Sequence[UsageEvent]) -> dict[str, Message]:
         """Those messages of these events that were seen before, from memory or ClickHouse."""
@@ -146,13 +156,14 @@ class Folder:
     def _apply(self, state: WorkingSet, messages: list[Message], record_ms: list[int]) -> None:
         if not messages:
             return
-        plans = plan(messages, record_ms)
-        cold = {name: cold for name, part in plans.items() if (cold := _cold(state, name, part))}
+        batch = batch_of(messages, record_ms)
+        groups = group(batch)
+        cold = {name: cold for name, part in groups.items() if (cold := _cold(state, name, part))}
         if cold:
             metrics.LOOKUPS.labels("cells").inc()
             for name, count in self._store.load_cold(state.tables, cold, state.source).items():
                 metrics.COLD_CELLS.labels(name).inc(count)
-        fold(state.tables, plans, messages)
+        fold(state.tables, groups, batch)
 
     def _remember(self, state: WorkingSet, messages: list[Message]) -> None:
         for message in messages:
@@ -176,7 +187,7 @@ class Folder:
         )
 
 
-def _cold(state: WorkingSet, name: str, part: Plan) -> list[tuple[int, int, int]]:
+def _cold(state: WorkingSet, name: str, part: Groups) -> list[tuple[int, int, int]]:
     table = state.tables[name]
     if not table.hot_from_ms:
         return []

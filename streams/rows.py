@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
+from msgspec.structs import astuple
 
 from schemas.rows import (
     COST_SOURCES,
@@ -78,17 +78,20 @@ _HISTORY = (
 def usage_block(messages: Sequence[Message], sources: Sequence[int]) -> Block:
     """`usage_log` rows of messages that have no history yet beyond their first entry."""
     block = Block(len(messages))
-    block.texts("message_sid", [message.sid for message in messages])
+    fields = dict(
+        zip(Message.__struct_fields__, zip(*map(astuple, messages), strict=True), strict=True)
+    )
+    block.texts("message_sid", fields["sid"])
     block.numbers("source", "UInt32", sources)
     for column, field, kind in _NUMBERS:
-        block.numbers(column, kind, list(map(attrgetter(field), messages)))
+        block.numbers(column, kind, fields[field])
     for name, codes in _ENUMS:
-        block.numbers(name, "Int8", [codes[value] for value in map(attrgetter(name), messages)])
-    block.fixed_texts("country_code", 2, [message.country for message in messages])
-    block.texts("mcc_mnc", [message.mcc_mnc for message in messages])
-    block.nullable("error_code", "Int32", [message.error_code for message in messages])
-    block.nullable("processing_us", "Int64", [message.processing_us for message in messages])
-    block.nullable("latency_ms", "Int64", [message.latency_ms for message in messages])
+        block.numbers(name, "Int8", list(map(codes.__getitem__, fields[name])))
+    block.fixed_texts("country_code", 2, fields["country"])
+    block.texts("mcc_mnc", fields["mcc_mnc"])
+    block.nullable("error_code", "Int32", fields["error_code"])
+    block.nullable("processing_us", "Int64", fields["processing_us"])
+    block.nullable("latency_ms", "Int64", fields["latency_ms"])
     for name, kind in _HISTORY:
         block.empty_arrays(name, kind)
     return block
@@ -102,6 +105,14 @@ def message_of(row: Sequence[Any]) -> Message:
     return Message(*values)
 
 
+class Histograms(NamedTuple):
+    """One kind of sparse histogram of some cells: entries a cell, then all keys and counts."""
+
+    sizes: Ints
+    keys: Ints
+    counts: Ints
+
+
 class CellRows(NamedTuple):
     """A copy of some cells of one table and source, as they were when it was taken."""
 
@@ -109,7 +120,7 @@ class CellRows(NamedTuple):
     keys: list[Key]
     last: Ints
     counters: Ints
-    sparse: tuple[list[Sparse], list[Sparse], list[Sparse]]
+    sparse: list[Histograms]
 
 
 def copy_dirty(table: CellTable, source: int) -> CellRows:
@@ -117,10 +128,20 @@ def copy_dirty(table: CellTable, source: int) -> CellRows:
     dirty, table.dirty = table.dirty, set()
     rows = sorted(dirty)
     index = np.array(rows, np.int64)
-    cells: list[Any] = [table.sparse[row] for row in rows]
     keys: list[Any] = [table.keys[row] for row in rows]
-    sparse = tuple([dict(cell[kind]) for cell in cells] for kind in range(3))
-    return CellRows(source, keys, table.last[index], table.counters[index], sparse)  # type: ignore[arg-type]
+    sparse = [_flat([cells[row] or _NONE for row in rows]) for cells in table.sparse]
+    return CellRows(source, keys, table.last[index], table.counters[index], sparse)
+
+
+_NONE: Sparse = {}
+
+
+def _flat(cells: list[Sparse]) -> Histograms:
+    sizes = np.fromiter(map(len, cells), np.int64, len(cells))
+    total = int(sizes.sum())
+    keys = np.fromiter(chain.from_iterable(cells), np.int64, total)
+    counts = np.fromiter(chain.from_iterable([cell.values() for cell in cells]), np.int64, total)
+    return Histograms(sizes, keys, counts)
 
 
 def cell_block(name: str, parts: Sequence[CellRows]) -> Block:
@@ -134,30 +155,24 @@ def cell_block(name: str, parts: Sequence[CellRows]) -> Block:
     block.numbers("direction", "Int8", [parts[0] for parts in combinations])
     block.numbers("message_type", "Int8", [parts[1] for parts in combinations])
     block.fixed_texts("country_code", 2, [parts[2] for parts in combinations])
-    block.numbers(
-        "source", "UInt32", np.repeat([p.source for p in parts], [len(p.keys) for p in parts])
-    )
+    sources = np.repeat([part.source for part in parts], [len(part.keys) for part in parts])
+    block.numbers("source", "UInt32", sources)
     block.numbers("version", "UInt64", np.concatenate([part.last for part in parts]))
     counters = np.concatenate([part.counters for part in parts])
     for column, counter in enumerate(COUNTERS):
         block.numbers(counter, "Int64", counters[:, column])
-    for kind, (key_column, count_column, key_type) in enumerate(SPARSE):
-        _sparse_columns(
-            block, key_column, count_column, key_type, [s for p in parts for s in p.sparse[kind]]
-        )
+    for kind, columns in enumerate(SPARSE):
+        _sparse_columns(block, *columns, [part.sparse[kind] for part in parts])
     return block
 
 
 def _sparse_columns(
-    block: Block, key_column: str, count_column: str, key_type: str, cells: list[Sparse]
+    block: Block, key_column: str, count_column: str, key_type: str, parts: list[Histograms]
 ) -> None:
     """Two parallel arrays a row, in order of the key, so that equal cells are equal bytes."""
-    sizes = np.fromiter(map(len, cells), np.int64, len(cells))
+    sizes, keys, counts = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    order = np.lexsort((keys, np.repeat(np.arange(len(sizes)), sizes)))
     ends = np.cumsum(sizes)
-    total = int(ends[-1]) if len(ends) else 0
-    keys = np.fromiter(chain.from_iterable(cells), np.int64, total)
-    counts = np.fromiter(chain.from_iterable(cell.values() for cell in cells), np.int64, total)
-    order = np.lexsort((keys, np.repeat(np.arange(len(cells)), sizes)))
     block.arrays(key_column, key_type, ends, keys[order])
     block.arrays(count_column, "Int64", ends, counts[order])
 

@@ -24,10 +24,10 @@ class WorkerSettings(Settings):
     )
     flush_interval_s: float = Field(0.5, gt=0, le=60, description="Time between flushes when live.")
     flush_events: int = Field(
-        100_000, ge=1, description="Events after which a flush begins when catching up."
+        200_000, ge=1, description="Events after which a flush begins when catching up."
     )
     max_pending_events: int = Field(
-        300_000, ge=1, description="Events folded but not durable at which folding waits."
+        500_000, ge=1, description="Events folded but not durable at which folding waits."
     )
     max_hot_cells: int = Field(
         1_000_000, ge=1000, description="Cells held in memory; older ones are read back on demand."

@@ -42,6 +42,7 @@ from streams.working_set import Snapshot
 logger = logging.getLogger(__name__)
 
 _HEARTBEAT_S = 1.0
+_CATCHING_UP_S = 5.0
 _READY_WITHIN_S = 180.0
 EXIT_FAILED = 70
 
@@ -137,9 +138,10 @@ class Worker:
             self._states.update({state.partition: state for state in states})
             positions = {state.partition: state.next_offset for state in states}
             await self._in("reader", self._reader.begin, generation, positions)
-        # What was loaded stays; collecting it again and again would only cost time.
+        # Nothing on the way of an event forms cycles; walking the hot cells would only cost time.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(100_000, 50, 1_000_000)
         self._unready_since = None
         metrics.PARTITIONS.set(len(states))
         logger.info("folding partitions %s of generation %s", partitions, generation)
@@ -188,7 +190,7 @@ class Worker:
         heartbeat = 0.0
         while not self._stopping:
             try:
-                await asyncio.wait_for(self._flush_now.wait(), self._settings.flush_interval_s)
+                await asyncio.wait_for(self._flush_now.wait(), self._interval_s())
             except TimeoutError:
                 self._watch()
             self._flush_now.clear()
@@ -200,6 +202,12 @@ class Worker:
                 heartbeat = now
                 await self._in("sink", self._look_at_ends)
             await self._flush_once()
+
+    def _interval_s(self) -> float:
+        """When behind, fewer and larger flushes: each writes every cell that changed, whole."""
+        behind = sum(state.end_offset - state.next_offset for state in self._states.values())
+        is_live = behind < self._settings.flush_events // 4
+        return self._settings.flush_interval_s if is_live else _CATCHING_UP_S
 
     async def _flush_once(self) -> None:
         async with self._flushing:

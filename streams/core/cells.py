@@ -7,7 +7,8 @@ rows of evicted cells are used again. Sums of integers only, so any grouping giv
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterable, MutableMapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,6 @@ Ints = npt.NDArray[np.int64]
 Key = tuple[int, int, int]
 """(user id or 0, bucket start in ms, combination of direction, type and country)."""
 Sparse = dict[int, int]
-Counts = tuple[list[tuple[int, int]], list[tuple[int, int]], list[tuple[int, int]]]
-"""For each histogram of a cell, what to count: (index of the event, code or bin)."""
 
 WIDTH = len(COUNTERS)
 COLUMN = {name: index for index, name in enumerate(COUNTERS)}
@@ -38,7 +37,7 @@ class CellTable:
         self.hot_from_ms = hot_from_ms
         self.counters: Ints = np.zeros((1024, WIDTH), np.int64)
         self.last: Ints = np.full(1024, -1, np.int64)
-        self.sparse: list[tuple[Sparse, Sparse, Sparse] | None] = []
+        self.sparse: tuple[list[Sparse | None], ...] = ([], [], [])
         self.keys: list[Key | None] = []
         self.dirty: set[int] = set()
         self._by_bucket: dict[int, list[Key]] = {}
@@ -64,49 +63,35 @@ class CellTable:
             row = self._add(key)
             self.counters[row] = counters
             self.last[row] = last
-            self.sparse[row] = sparse
+            for kind, histogram in enumerate(sparse):
+                self.sparse[kind][row] = histogram or None
 
-    def apply(self, keys: Sequence[Key], positions: Ints, deltas: Ints, counts: Counts) -> None:
-        """Apply one delta per event: `deltas[i]` at `positions[i]` (rising) to cell `keys[i]`.
-
-        An event touches a cell only if its position is beyond the cell's last (rule 2), so what
-        was applied before a restart is not applied again.
-        """
-        rows = self._rows_of(keys)
-        fresh = positions > self.last[rows]
-        if fresh.all():
-            self._add_deltas(rows, positions, deltas)
-        else:
-            self._add_deltas(rows[fresh], positions[fresh], deltas[fresh])
-            counts = _only(fresh, counts)
-        cells, sparse = rows.tolist(), self.sparse
-        for kind, entries in enumerate(counts):
-            for index, key in entries:
-                histogram = sparse[cells[index]][kind]
-                histogram[key] = histogram.get(key, 0) + 1
-
-    def _add_deltas(self, rows: Ints, positions: Ints, deltas: Ints) -> None:
-        if not len(rows):
-            return
-        order = np.argsort(rows, kind="stable")
-        ordered = rows[order]
-        starts = np.flatnonzero(np.diff(ordered, prepend=-1))
-        touched = ordered[starts]
-        grouped = deltas[order]
-        before = self.counters[touched]
-        after = before + np.add.reduceat(grouped, starts, axis=0)
-        for column in _MAX_COLUMNS:
-            highest = np.maximum.reduceat(grouped[:, column], starts)
-            after[:, column] = np.maximum(before[:, column], highest)
-        self.counters[touched] = after
-        self.last[touched] = np.maximum.reduceat(positions[order], starts)
-        self.dirty.update(touched.tolist())
-
-    def _rows_of(self, keys: Sequence[Key]) -> Ints:
+    def rows_of(self, keys: Sequence[Key]) -> Ints:
+        """The rows of cells, made empty where they are new."""
         found = list(map(self.rows.get, keys))
         if None in found:
             found = [self.row(key) for key in keys]
         return np.array(found, np.int64)
+
+    def add(self, rows: Ints, deltas: Ints, last: Ints) -> None:
+        """Add to distinct cells: `deltas[i]`, the last of them applied at position `last[i]`."""
+        before = self.counters[rows]
+        after = before + deltas
+        for column in _MAX_COLUMNS:
+            after[:, column] = np.maximum(before[:, column], deltas[:, column])
+        self.counters[rows] = after
+        self.last[rows] = last
+        self.dirty.update(rows.tolist())
+
+    def count(self, kind: int, entries: Iterable[tuple[int, int]]) -> None:
+        """Count (row, code or bin) in the sparse histogram `kind` of `schemas.rows.SPARSE`."""
+        histograms = self.sparse[kind]
+        for row, key in entries:
+            histogram = histograms[row]
+            if histogram is None:
+                histograms[row] = {key: 1}
+            else:
+                histogram[key] = histogram.get(key, 0) + 1
 
     def evict(self, keep: int) -> None:
         """Drop whole buckets, the oldest first, until at most `keep` cells are left.
@@ -131,7 +116,9 @@ class CellTable:
         if row in self.dirty:
             return False
         del self.rows[key]
-        self.keys[row] = self.sparse[row] = None
+        self.keys[row] = None
+        for histograms in self.sparse:
+            histograms[row] = None
         self.counters[row] = 0
         self.last[row] = -1
         self._free.append(row)
@@ -140,11 +127,12 @@ class CellTable:
     def _add(self, key: Key) -> int:
         if self._free:
             row = self._free.pop()
-            self.keys[row], self.sparse[row] = key, ({}, {}, {})
+            self.keys[row] = key
         else:
             row = len(self.keys)
             self.keys.append(key)
-            self.sparse.append(({}, {}, {}))
+            for histograms in self.sparse:
+                histograms.append(None)
             if row == len(self.last):
                 self._grow()
         self.rows[key] = row
@@ -161,8 +149,23 @@ class CellTable:
         self.last = np.concatenate([self.last, np.full(size, -1, np.int64)])
 
 
-def _only(fresh: npt.NDArray[np.bool_], counts: Counts) -> Counts:
-    errors, processing, latency = (
-        [entry for entry in entries if fresh[entry[0]]] for entries in counts
-    )
-    return errors, processing, latency
+class Sums(NamedTuple):
+    """Deltas added up by group: the groups that have any, in order, and their last positions."""
+
+    groups: Ints
+    deltas: Ints
+    last: Ints
+
+
+def add_up(deltas: Ints, positions: Ints, groups: Ints, count: int) -> Sums:
+    """Add up deltas by group (0 … count − 1); the two maxima are maxima of the deltas."""
+    if len(groups) == count and bool((groups[1:] > groups[:-1]).all()):
+        return Sums(groups, deltas, positions)
+    order = np.argsort(groups.astype(np.uint16) if count < 65536 else groups, kind="stable")
+    ordered, grouped = groups[order], deltas[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+    added = np.add.reduceat(grouped, starts, axis=0) if len(starts) else grouped
+    for column in _MAX_COLUMNS if len(starts) else ():
+        added[:, column] = np.maximum.reduceat(grouped[:, column], starts)
+    last = np.maximum.reduceat(positions[order], starts) if len(starts) else positions
+    return Sums(ordered[starts], added, last)

@@ -83,17 +83,31 @@ class Decoder:
         self._currencies: set[str] = set()
         self._phones: set[object] = {None, UNSET}
 
-    def batch(self, values: Sequence[bytes | None]) -> list[UsageEvent | Rejected]:
-        """One event or `Rejected` for each value, in order."""
+    def batch(
+        self, values: Sequence[bytes | None]
+    ) -> tuple[list[UsageEvent | Rejected], list[int]]:
+        """One event or `Rejected` for each value, in order, and each event's instant in ms."""
         self._forget()
-        events = self._all_at_once(values)
-        if events is None:
-            return [self.one(value) for value in values]
-        known, one = self._known, self.one
-        return [
-            event if known(event) else one(value)
-            for event, value in zip(events, values, strict=True)
-        ]
+        fast = self._all_at_once(values)
+        if fast is None:
+            decoded = [self.one(value) for value in values]
+            return decoded, [
+                0 if isinstance(event, Rejected) else self.occurred_ms(event.occurred_at)
+                for event in decoded
+            ]
+        events: list[UsageEvent | Rejected] = []
+        times = []
+        minute_of, second_of, known = self._minutes.get, self._seconds.get, self._known
+        for event, value in zip(fast, values, strict=True):
+            text = event.occurred_at
+            minute, second = minute_of(text[:17]), second_of(text[17:])
+            if minute is not None and second is not None and known(event):
+                events.append(event)
+                times.append(minute + second)
+            else:
+                events.append(one := self.one(value))
+                times.append(0 if isinstance(one, Rejected) else self.occurred_ms(one.occurred_at))
+        return events, times
 
     def one(self, value: bytes | None) -> UsageEvent | Rejected:
         """Decode one value by every rule that needs nothing but the value."""
@@ -139,11 +153,8 @@ class Decoder:
 
     def _known(self, event: UsageEvent) -> bool:
         """Whether the strict decoder would accept what the fast one did not look at."""
-        text = event.occurred_at
         return (
-            text[:17] in self._minutes
-            and text[17:] in self._seconds
-            and event.country_code in self._countries
+            event.country_code in self._countries
             and event.mcc_mnc in self._carriers
             and event.price in self._prices
             and event.price_unit in self._currencies

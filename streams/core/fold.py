@@ -6,23 +6,27 @@ row per message, which every table groups by its own cells.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from schemas.histogram import bin_of
 from schemas.rows import (
-    CELL_TABLES,
     DIRECTIONS,
     MESSAGE_TYPES,
+    SYSTEM_1D,
     SYSTEM_1M,
-    USER_TABLES,
+    SYSTEM_15M,
+    USER_1D,
+    USER_15M,
     WIDTH_MS,
 )
 from schemas.statuses import RANK
-from streams.core.cells import COLUMN, WIDTH, CellTable, Counts, Ints, Key
+from streams.core.cells import COLUMN, WIDTH, CellTable, Ints, Key, Sums, add_up
 from streams.core.message import UNKNOWN_USER, Message
 
 MINUTE_KEPT_MS = 48 * 3_600_000
@@ -60,67 +64,145 @@ def combination_parts(code: int) -> tuple[int, int, str]:
     return (code >> 1 & 1) + 1, (code & 1) + 1, country
 
 
-class Plan(NamedTuple):
-    """Which cells of one table a batch of messages belongs to.
+class Batch(NamedTuple):
+    """Messages of one chunk as columns; `positions` rise."""
 
-    `chosen` are the indices of the messages that have a cell there (None: all of them), `keys`
-    the cells' keys, one for each of these.
+    messages: Sequence[Message]
+    occurred_ms: Ints
+    record_ms: Ints
+    users: Ints
+    codes: Ints
+    positions: Ints
+
+
+class Groups(NamedTuple):
+    """Which cell of one table each message of a batch belongs to.
+
+    `events` are the indices of the messages that have a cell there, `of_event` the index into
+    `keys` for each of these. `finer`, where given, is the group of a finer table that the
+    messages were grouped by before, and `of_finer` the group here for each of its groups.
     """
 
-    chosen: Ints | None
+    events: Ints
+    of_event: Ints
     keys: list[Key]
+    finer: str | None = None
+    of_finer: Ints | None = None
 
 
-def plan(messages: Sequence[Message], record_ms: Sequence[int]) -> dict[str, Plan]:
+def batch_of(messages: Sequence[Message], record_ms: Sequence[int]) -> Batch:
+    """Columns of messages and of their records' timestamps."""
+
+    def column(values: Iterable[int]) -> Ints:
+        return np.frombuffer(array("q", values), np.int64)
+
+    known = _combinations.get
+    codes = [
+        known((m.direction, m.message_type, m.country))
+        or combination(m.direction, m.message_type, m.country)
+        for m in messages
+    ]
+    return Batch(
+        messages,
+        column([m.occurred_ms for m in messages]),
+        column(record_ms),
+        column([m.user_id for m in messages]),
+        column(codes),
+        column([m.position for m in messages]),
+    )
+
+
+def group(batch: Batch) -> dict[str, Groups]:
     """The cells of a batch, by table.
 
     User 0 has no user cells; minutes that began more than 48 h before the record have none.
     """
-    count = len(messages)
-    at = np.fromiter([m.occurred_ms for m in messages], np.int64, count)
-    users = [m.user_id for m in messages]
-    codes = [combination(m.direction, m.message_type, m.country) for m in messages]
-    known = np.fromiter(users, np.int64, count) != UNKNOWN_USER
-    plans = {}
-    for table in CELL_TABLES:
-        width = WIDTH_MS[table]
-        buckets = at - at % width
-        of_user = table in USER_TABLES
-        keys = list(zip(users if of_user else [0] * count, buckets.tolist(), codes, strict=True))
-        fits = None
-        if of_user:
-            fits = known
-        elif table == SYSTEM_1M:
-            fits = buckets >= np.fromiter(record_ms, np.int64, count) - MINUTE_KEPT_MS
-        if fits is None or fits.all():
-            plans[table] = Plan(None, keys)
+    everything = np.arange(len(batch.users))
+    known = np.flatnonzero(batch.users != UNKNOWN_USER)
+    minutes = batch.occurred_ms - batch.occurred_ms % WIDTH_MS[SYSTEM_1M]
+    kept = np.flatnonzero(minutes >= batch.record_ms - MINUTE_KEPT_MS)
+    users, system = batch.users[known], np.zeros(len(everything), np.int64)
+    user_15m = _group(USER_15M, known, users, batch.occurred_ms[known], batch.codes[known])
+    system_15m = _group(SYSTEM_15M, everything, system, batch.occurred_ms, batch.codes)
+    return {
+        USER_15M: user_15m,
+        USER_1D: _coarser(USER_1D, USER_15M, user_15m),
+        SYSTEM_1M: _group(
+            SYSTEM_1M, kept, system[kept], batch.occurred_ms[kept], batch.codes[kept]
+        ),
+        SYSTEM_15M: system_15m,
+        SYSTEM_1D: _coarser(SYSTEM_1D, SYSTEM_15M, system_15m),
+    }
+
+
+def fold(tables: Mapping[str, CellTable], groups: Mapping[str, Groups], batch: Batch) -> None:
+    """Apply a batch to the cells that `group` named, which must be here if they are anywhere.
+
+    An event touches a cell only if its position is beyond the cell's last (rule 2), so what was
+    applied before a restart is not applied again.
+    """
+    deltas = deltas_of(batch.messages)
+    errors, times = _counts(batch.messages)
+    sums: dict[str, Sums] = {}
+    for name, part in groups.items():
+        if not part.keys:
+            continue
+        table = tables[name]
+        rows = table.rows_of(part.keys)
+        events, of_event = part.events, part.of_event
+        positions = batch.positions[events]
+        fresh = positions > table.last[rows][of_event]
+        if not fresh.all():
+            events, of_event = events[fresh], of_event[fresh]
+            total = add_up(deltas[events], positions[fresh], of_event, len(rows))
+        elif part.of_finer is not None and part.finer in sums:
+            finer = sums[part.finer]
+            total = add_up(finer.deltas, finer.last, part.of_finer, len(rows))
         else:
-            chosen = np.flatnonzero(fits)
-            plans[table] = Plan(chosen, [keys[index] for index in chosen.tolist()])
-    return plans
+            total = sums[name] = add_up(deltas[events], positions, of_event, len(rows))
+        table.add(rows[total.groups], total.deltas, total.last)
+        row_of = dict(zip(events.tolist(), rows[of_event].tolist(), strict=True))
+        table.count(0, [(row_of[i], code) for i, code in errors if i in row_of])
+        table.count(1, [(row_of[i], index) for i, index in times if i in row_of])
 
 
-def fold(
-    tables: Mapping[str, CellTable], plans: Mapping[str, Plan], messages: Sequence[Message]
-) -> None:
-    """Apply messages (positions rising) to the cells that `plan` named, which must be here."""
-    deltas = deltas_of(messages)
-    positions = np.fromiter([m.position for m in messages], np.int64, len(messages))
-    counts = _counts(messages)
-    for name, (chosen, keys) in plans.items():
-        if chosen is None:
-            tables[name].apply(keys, positions, deltas, counts)
-        elif len(chosen):
-            some = [messages[index] for index in chosen.tolist()]
-            tables[name].apply(keys, positions[chosen], deltas[chosen], _counts(some))
+def _group(table: str, events: Ints, users: Ints, at: Ints, codes: Ints) -> Groups:
+    """Group messages by user (0 for the system), bucket of `table`, and combination."""
+    buckets = at - at % WIDTH_MS[table]
+    order = np.lexsort((codes, buckets, users))
+    sorted_columns = [column[order] for column in (users, buckets, codes)]
+    starts = _starts(sorted_columns)
+    of_event = np.empty(len(order), np.int64)
+    of_event[order] = np.cumsum(starts) - 1
+    keys = list(zip(*(column[starts].tolist() for column in sorted_columns), strict=True))
+    return Groups(events, of_event, keys)
 
 
-def _counts(messages: Sequence[Message]) -> Counts:
+def _coarser(table: str, finer_name: str, finer: Groups) -> Groups:
+    """The groups of a table whose buckets are whole buckets of a finer one."""
+    if not finer.keys:
+        return finer
+    columns = np.array(finer.keys, np.int64)
+    again = _group(table, finer.events, columns[:, 0], columns[:, 1], columns[:, 2])
+    of_finer = again.of_event
+    return Groups(finer.events, of_finer[finer.of_event], again.keys, finer_name, of_finer)
+
+
+def _starts(columns: Sequence[Ints]) -> npt.NDArray[np.bool_]:
+    starts = np.ones(len(columns[0]), np.bool_)
+    starts[1:] = False
+    for column in columns:
+        starts[1:] |= column[1:] != column[:-1]
+    return starts
+
+
+def _counts(messages: Sequence[Message]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """What the histograms count: (index of the message, error code), and (index, bin)."""
     codes = [(i, m.error_code) for i, m in enumerate(messages) if m.error_code is not None]
     times = [
         (i, bin_of(m.processing_us)) for i, m in enumerate(messages) if m.processing_us is not None
     ]
-    return codes, times, []
+    return codes, times
 
 
 def deltas_of(messages: Sequence[Message]) -> Ints:
@@ -129,7 +211,8 @@ def deltas_of(messages: Sequence[Message]) -> Ints:
     deltas = np.zeros((count, WIDTH), np.int64)
     deltas[:, COLUMN["messages"]] = 1
     for name in _PLAIN:
-        deltas[:, COLUMN[name]] = list(map(attrgetter(name), messages))
+        values = array("q", map(attrgetter(name), messages))
+        deltas[:, COLUMN[name]] = np.frombuffer(values, np.int64)
     statuses = [_FIRST_STATUS + RANK[m.status] for m in messages]
     deltas[np.arange(count), statuses] = 1
     times = np.array([-1 if m.processing_us is None else m.processing_us for m in messages])

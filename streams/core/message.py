@@ -87,20 +87,18 @@ def key_is_of(key: bytes | None, event: UsageEvent) -> bool:
     return event.phone_number is not UNSET and key == event.phone_number.encode()
 
 
-def untimely(occurred_ms: int, record_ms: int, retention_days: int) -> Rejected | None:
-    """Whether an event lies too far from its record's timestamp (log time, never a clock)."""
-    if occurred_ms > record_ms + MAX_FUTURE_MS:
+def untimely(occurred_ms: int, record_ms: int, retention_days: int) -> Rejected:
+    """Why an event lies too far from its record's timestamp (log time, never a clock)."""
+    if occurred_ms > record_ms:
         ahead = (occurred_ms - record_ms) // 1000
         return Rejected(
             "in_future",
             f"occurred_at: {ahead} s after the record, limit {MAX_FUTURE_MS // 1000} s",
         )
-    if occurred_ms < record_ms - retention_days * DAY_MS:
-        days = (record_ms - occurred_ms) // DAY_MS
-        return Rejected(
-            "too_old", f"occurred_at: {days} days before the record, limit {retention_days} days"
-        )
-    return None
+    days = (record_ms - occurred_ms) // DAY_MS
+    return Rejected(
+        "too_old", f"occurred_at: {days} days before the record, limit {retention_days} days"
+    )
 
 
 def decide(
@@ -119,12 +117,17 @@ def decide(
                 "unsupported_currency", f"price_unit: {event.price_unit} has no configured rate"
             )
         price = provider_micros(event.price, usd_per_unit)
-    segments, is_sms = event.segments, event.message_type == "sms"
+    segments = event.segments
     quote = reference.rates.quote(
         country, event.mcc_mnc, direction, event.message_type, segments, occurred_ms
     )
     charged = cost(quote, status, event.error_code in reference.rates.exempt, price)
-    tips = is_sms and direction == "outbound"
+    gsm_saved = trimmed = 0
+    if segments > 1 and direction == "outbound" and event.message_type == "sms":
+        gsm_saved = gsm_saving(
+            event.body_length, segments, event.encoding, event.non_gsm_characters
+        )
+        trimmed = trim_saving(event.body_length, segments, event.encoding)
     phone, counterparty = event.phone_number, event.counterparty
     return Message(
         event.message_sid,
@@ -156,10 +159,8 @@ def decide(
         quote.base_micros,
         quote.carrier_micros,
         quote.failed_micros,
-        gsm_saving(event.body_length, segments, event.encoding, event.non_gsm_characters)
-        if tips
-        else 0,
-        trim_saving(event.body_length, segments, event.encoding) if tips else 0,
+        gsm_saved,
+        trimmed,
     )
 
 

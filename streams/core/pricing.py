@@ -120,6 +120,7 @@ def provider_micros(price: str, usd_per_unit: Decimal) -> int:
     return int(micros.quantize(_UNIT, ROUND_HALF_EVEN))
 
 
+@lru_cache(maxsize=65536)
 def cost(quote: Quote, status: str, fee_exempt: bool, provider: int | None) -> Cost:
     """The cost of a message in its current status.
 

@@ -48,9 +48,16 @@ class SidFilter:
 
     def add(self, hashes: Hashes) -> None:
         """Remember these sids."""
+        if not len(hashes):
+            return
         blocks, masks = self._places(hashes)
-        flat = blocks[:, None] * _BLOCK_WORDS + np.arange(_BLOCK_WORDS)
-        np.bitwise_or.at(self._words.reshape(-1), flat.reshape(-1), masks.reshape(-1))
+        order = np.argsort(blocks)
+        ordered = blocks[order]
+        starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+        first, again = order[starts], np.delete(order, starts)
+        self._words[blocks[first]] |= masks[first]
+        for index in again.tolist():  # few: another sid of this batch fell into the same block
+            self._words[blocks[index]] |= masks[index]
 
     def maybe(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
         """For each sid: False if it was certainly never added."""
