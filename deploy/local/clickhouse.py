@@ -19,14 +19,19 @@ def url(port: int, password: str, database: str = "default") -> str:
     return f"http://default:{password}@127.0.0.1:{port}/{database}"
 
 
+def command(directory: Path, port: int) -> list[str]:
+    """The command that runs a server over a directory."""
+    module = "deploy.local.clickhouse_server"
+    return [sys.executable, "-m", module, "--path", str(directory), "--port", str(port)]
+
+
 def start(directory: Path, port: int, password: str, log: Path) -> Child:
     """Start the server over a directory and wait until it answers.
 
     Raises Unusable when it does not come up.
     """
-    module = "deploy.local.clickhouse_server"
-    command = [sys.executable, "-m", module, "--path", str(directory), "--port", str(port)]
-    server = Child("ClickHouse", command, log, {"SMS_CLICKHOUSE_PASSWORD": password})
+    environment = {"SMS_CLICKHOUSE_PASSWORD": password}
+    server = Child("ClickHouse", command(directory, port), log, environment)
     try:
         if _wait(server, port):
             return server
