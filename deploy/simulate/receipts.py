@@ -17,6 +17,8 @@ from deploy.simulate.records import Record
 from deploy.simulate.times import utc
 
 REPEATED_SHARE = 0.1
+_BEFORE = {"sending": (), "sent": (), "canceled": (), "read": ("sent", "delivered")}
+"""What comes before an outbound message's last status; `sent` where nothing is said."""
 MEAN_RECEIPTS = 2.4
 """Receipts of a message that has any, repeats included; measured by a test."""
 
@@ -67,7 +69,7 @@ def _steps(batch: Batch, row: int) -> list[tuple[str, str]]:
     price = price_field(batch, row)
     if batch.is_inbound[row]:
         return [(status, price)]
-    steps = [] if status == "sent" else [("sent", "")]
+    steps = [(step, "") for step in _BEFORE.get(status, ("sent",))]
     steps.append((status, error))
     if price:
         steps.append((status, error + price))
