@@ -15,8 +15,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Where the back ends are, and whether this is a production."""
 
+    # An error must not quote what was set: it may be a password or a key.
     model_config = SettingsConfigDict(
-        env_prefix="SMS_", env_file=".env", extra="ignore", frozen=True
+        env_prefix="SMS_",
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     env: Literal["development", "production"] = Field(
