@@ -8,20 +8,21 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from query_api import logs, problems
+from query_api import logs, openapi, problems
 from query_api.access import forbid_open_routes
 from query_api.backend import Backend
 from query_api.clickhouse import ClickHousePool
+from query_api.cursor import CursorSigner
 from query_api.edge import Edge
 from query_api.metrics import Metrics
-from query_api.routes import me, root
+from query_api.readiness import Probe
+from query_api.routes import admin, me, root
 from query_api.settings import ApiSettings, load_settings
-
-MAX_BODY_BYTES = 64 * 1024
 
 
 def create_app(
@@ -30,12 +31,14 @@ def create_app(
     """The app; reads `SMS_…` when no settings are given and raises `InvalidSettingsError`."""
     settings = settings or load_settings()
     metrics = Metrics()
+    signer = CursorSigner(settings.jwt_secret.get_secret_value())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         logs.configure()
         pool = ClickHousePool(settings, metrics)
-        app.state.backend = Backend(settings, metrics, pool, clock)
+        probe = Probe(pool, settings, clock)
+        app.state.backend = Backend(settings, metrics, pool, signer, probe, clock)
         yield
         pool.close()
 
@@ -47,11 +50,13 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=MAX_BODY_BYTES,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.add_middleware(Edge, metrics=metrics)
     problems.install(app)
     app.include_router(root.router)
     app.include_router(me.router)
+    app.include_router(admin.router)
+    app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
     forbid_open_routes(app)
     return app

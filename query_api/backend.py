@@ -9,7 +9,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from query_api.clickhouse import ClickHousePool
+from query_api.cursor import CursorSigner
 from query_api.metrics import Metrics
+from query_api.readiness import Probe
 from query_api.settings import ApiSettings
 
 
@@ -20,6 +22,8 @@ class Backend:
     settings: ApiSettings
     metrics: Metrics
     pool: ClickHousePool
+    signer: CursorSigner
+    probe: Probe
     clock: Callable[[], float]
 
 

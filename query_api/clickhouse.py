@@ -67,7 +67,9 @@ class ClickHousePool:
             await asyncio.wait_for(self._turns.acquire(), self._settings.pool_wait_s)
         except TimeoutError:
             self._metrics.query_failures.labels(question, "pool").inc()
-            raise UnavailableError("Too many questions are being answered at the moment.") from None
+            raise UnavailableError(
+                "Too many questions are being answered at the moment.", reason="pool"
+            ) from None
         loop = asyncio.get_running_loop()
         work = self._threads.submit(self._run, question, sql, parameters)
 
@@ -108,7 +110,7 @@ class ClickHousePool:
         log.warning("%s failed (%s): %s", question, reason, one_line(error))
         if reason == "error":
             raise error
-        raise UnavailableError(_DETAILS[reason], cause=one_line(error)) from error
+        raise UnavailableError(_DETAILS[reason], reason=reason, cause=one_line(error)) from error
 
     def close(self) -> None:
         """Wait for the running queries and close every client."""

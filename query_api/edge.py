@@ -12,9 +12,10 @@ from time import perf_counter
 
 from fastapi import Request
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from query_api.errors import ApiError, UriTooLongError
+from query_api.errors import ApiError, ContentTooLargeError, UriTooLongError
 from query_api.logs import ACCESS
 from query_api.metrics import Metrics
 from query_api.problems import problem_response
@@ -22,6 +23,8 @@ from query_api.problems import problem_response
 log = logging.getLogger("query_api")
 
 MAX_URI_BYTES = 4096
+MAX_BODY_BYTES = 64 * 1024
+_BODY_TOO_LONG = f"A body may be {MAX_BODY_BYTES} bytes long."
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _UNMATCHED = "(none)"
@@ -74,12 +77,11 @@ class Edge:
             self._record(scope, status, perf_counter() - begin)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URI_BYTES:
-            error: ApiError = UriTooLongError(f"Path and query may be {MAX_URI_BYTES} bytes long.")
+        if error := _too_long(scope):
             response = problem_response(Request(scope), error.status, error.detail)
             await response(scope, receive, send)
-            return
-        await self.app(scope, receive, send)
+        else:
+            await self.app(scope, _limited(receive), send)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
@@ -96,6 +98,42 @@ class Edge:
         if "user_id" in scope:
             fields["user_id"] = scope["user_id"]
         ACCESS.info("request", extra=fields)
+
+
+def _too_long(scope: Scope) -> ApiError | None:
+    """What the head of a request shows to be too long."""
+    if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URI_BYTES:
+        return UriTooLongError(f"Path and query may be {MAX_URI_BYTES} bytes long.")
+    for name, value in scope["headers"]:
+        if name == b"content-length" and not _is_short(value):
+            return ContentTooLargeError(_BODY_TOO_LONG)
+    return None
+
+
+def _is_short(content_length: bytes) -> bool:
+    """Whether a Content-Length is a number of bytes that a route may read."""
+    # int() of thousands of digits is an error, and slow.
+    return (
+        content_length.isdigit()
+        and len(content_length) < 10
+        and (int(content_length) <= MAX_BODY_BYTES)
+    )
+
+
+def _limited(receive: Receive) -> Receive:
+    """Gives a body without a Content-Length (chunked) the same limit, where a route reads it."""
+    size = 0
+
+    async def receive_and_count() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > MAX_BODY_BYTES:
+            # FastAPI passes this one on from within its reading of a body, and no other.
+            raise HTTPException(ContentTooLargeError.status, _BODY_TOO_LONG)
+        return message
+
+    return receive_and_count
 
 
 def _request_id(scope: Scope) -> str:

@@ -46,6 +46,12 @@ class ForbiddenError(ApiError):
     status = 403
 
 
+class ContentTooLargeError(ApiError):
+    """The request's body is longer than any route reads."""
+
+    status = 413
+
+
 class UriTooLongError(ApiError):
     """Path and query are longer than any valid request's."""
 
@@ -62,12 +68,18 @@ class InvalidParametersError(ApiError):
 
 
 class UnavailableError(ApiError):
-    """ClickHouse cannot answer now: ask again after `retry_after_s`. `cause` is for operators."""
+    """ClickHouse cannot answer now: ask again after `retry_after_s`.
+
+    `reason` is one word for metrics, `cause` a line for operators.
+    """
 
     status = 503
 
-    def __init__(self, detail: str, retry_after_s: int = 5, cause: str = "") -> None:
+    def __init__(
+        self, detail: str, *, reason: str, cause: str = "", retry_after_s: int = 5
+    ) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after_s)})
+        self.reason = reason
         self.cause = cause or detail
 
 

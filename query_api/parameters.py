@@ -5,13 +5,15 @@ A parameter that is not known is refused: misspelt, it would silently ask anothe
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
+from query_api.cursor import MAX_CHARACTERS
 from query_api.period import MAX_DAYS, Period, TimeRange, resolve_period
+from query_api.questions import Order
 from query_api.tokens import MAX_USER_ID
 
 _DATE_TIME: JsonDict = {"format": "date-time"}
@@ -52,6 +54,23 @@ class RangeParameters(BaseModel):
     def period(self, now: float) -> Period:
         """The period that is meant at `now` (epoch seconds); raises `InvalidParametersError`."""
         return resolve_period(self.time_range, self.start, self.end, self.timezone, now)
+
+
+class SystemParameters(RangeParameters):
+    """The range of time, and a page of the comparison of users."""
+
+    order_by: Order = Field("messages", description="The number by which users are ordered.")
+    order: Literal["desc", "asc"] = Field("desc", description="Largest or smallest first.")
+    limit: int = Field(20, ge=1, le=500, description="Users on a page.")
+    cursor: str | None = Field(
+        None,
+        max_length=MAX_CHARACTERS,
+        description="`next_cursor` of the page before; all other parameters as there.",
+    )
+
+    def asked(self) -> str:
+        """What a cursor belongs to: every parameter but the page itself."""
+        return self.model_dump_json(exclude={"cursor", "limit"})
 
 
 UserIdPath = Annotated[int, Path(ge=1, le=MAX_USER_ID, description="The user asked about.")]

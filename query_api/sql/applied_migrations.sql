@@ -2,5 +2,5 @@
 -- Grain: one row per migration.
 -- Parameters: none.
 SELECT number, name, checksum
-FROM schema_migrations
+FROM schema_migrations FINAL
 ORDER BY number

@@ -37,7 +37,7 @@ class UserUsage(BaseModel):
     success_rate: Ratio | None
     cost_usd: float
     cost_micros: int
-    share: Ratio | None
+    share: float | None
 
 
 class Spender(BaseModel):
@@ -47,7 +47,7 @@ class Spender(BaseModel):
     cost_usd: float
     cost_micros: int
     messages: int
-    share: Ratio | None
+    share: float | None
 
 
 class Anomaly(BaseModel):

@@ -1,0 +1,49 @@
+"""The cost of each local hour as a series with a weekly rhythm; projection and anomalies read it.
+
+Pure. An hour is a slot of `LocalClock`: it ends where the next one begins, so a day on which the
+clocks change has 23 or 25 of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from query_api.zones import DAY_S, HOUR_S, LocalClock
+
+HISTORY_DAYS = 56
+"""Eight weeks: enough samples of each hour of the week, and short enough to follow a change."""
+
+
+@dataclass(frozen=True)
+class Hour:
+    """One local hour: [start, end), its hour of the week (0 is Monday 00:00), its local day."""
+
+    start: int
+    end: int
+    of_week: int
+    day: int
+    cost_micros: int
+
+
+def hours_of(costs: Mapping[int, int], clock: LocalClock) -> list[Hour]:
+    """Every hour of the clock's range; those that are not in `costs` cost nothing."""
+    starts = clock.slots(HOUR_S)
+    ends = (*starts[1:], clock.end)
+    return [
+        _hour(start, end, clock.local(start), costs.get(start, 0))
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def _hour(start: int, end: int, local: int, cost: int) -> Hour:
+    # 1970-01-01 was a Thursday, three days after a Monday.
+    of_week = (local + 3 * DAY_S) // HOUR_S % (7 * 24)
+    return Hour(start, end, of_week, local // DAY_S, cost)
+
+
+def history(hours: Sequence[Hour], until: float) -> list[Hour]:
+    """The complete hours before `until`, from the first one that cost anything."""
+    complete = [hour for hour in hours if hour.end <= until]
+    first = next((place for place, hour in enumerate(complete) if hour.cost_micros), None)
+    return [] if first is None else complete[first:]

@@ -1,0 +1,51 @@
+"""The OpenAPI document: what FastAPI derives from the routes, plus the error answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from query_api.problems import MEDIA_TYPE
+from schemas.api.health import Unreadiness
+from schemas.api.problems import Problem
+
+_REFERENCE = "#/components/schemas/{model}"
+_DESCRIPTION = """\
+Answers are computed from exact rollups: `data_as_of` says up to when. Every error is a problem
+document (RFC 9457). `X-Request-ID` is taken over if you send one (1 to 64 letters, digits,
+dots, dashes or underscores) and is in every answer.
+"""
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The document, made once and kept by the app."""
+    if not app.openapi_schema:
+        app.openapi_schema = _document(app)
+    return app.openapi_schema
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    made = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        description=_DESCRIPTION,
+        routes=app.routes,
+    )
+    schemas = made["components"]["schemas"]
+    # FastAPI would document these models as application/json, which no error is.
+    for model in (Problem, Unreadiness):
+        schema = model.model_json_schema(mode="serialization", ref_template=_REFERENCE)
+        schemas |= schema.pop("$defs", {}) | {model.__name__: schema}
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    content = {MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(model="Problem")}}}
+    for path in made["paths"].values():
+        for operation in path.values():
+            operation["responses"]["default"] = {
+                "description": "Any other error",
+                "content": content,
+            }
+    return made

@@ -1,0 +1,44 @@
+"""`/admin`: the whole system, and single users for support staff."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from query_api.access import as_admin
+from query_api.backend import WithBackend
+from query_api.comparison import comparison_of
+from query_api.parameters import RangeParameters, SystemParameters, UserIdPath
+from query_api.routes.documented import ERRORS
+from query_api.system_analytics import system_analytics
+from query_api.user_analytics import user_analytics
+from schemas.api.system import SystemAnalytics
+from schemas.api.usage import UserAnalytics
+
+router = APIRouter(tags=["admin"], dependencies=[Depends(as_admin)], responses=ERRORS)
+
+
+@router.get("/api/v1/analytics/admin/sms-analytics/system", summary="The system's usage")
+async def system_sms_analytics(
+    backend: WithBackend, parameters: Annotated[SystemParameters, Query()]
+) -> SystemAnalytics:
+    """System totals and trend, users side by side, cost with projection and anomalies."""
+    now = backend.clock()
+    comparison = comparison_of(parameters, backend.signer)
+    return await system_analytics(backend.pool, parameters.period(now), comparison, now)
+
+
+@router.get("/api/v1/analytics/admin/users/{user_id}/sms-analytics", summary="A user's usage")
+async def user_sms_analytics(
+    user_id: UserIdPath, backend: WithBackend, parameters: Annotated[RangeParameters, Query()]
+) -> UserAnalytics:
+    """The answer that the user gets from `/me/sms-analytics`."""
+    now = backend.clock()
+    return await user_analytics(
+        backend.pool,
+        user_id,
+        parameters.period(now),
+        now,
+        backend.settings.message_retention_days,
+    )

@@ -1,0 +1,117 @@
+"""The answer of `/admin/sms-analytics/system`: asks its questions at once, shapes the rows."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from query_api import anomalies, questions
+from query_api.breakdown import average_processing_ms, cut
+from query_api.comparison import TOP_SPENDERS, Comparison, spenders, user_usage
+from query_api.costs import cost_breakdown
+from query_api.freshness import Freshness, freshness
+from query_api.hours import HISTORY_DAYS, history, hours_of
+from query_api.period import WIDTH_S, Period, granularity_of
+from query_api.projection import month_of, project
+from query_api.questions import Asker, Rows
+from query_api.trend import Totals, delivery, points
+from query_api.user_analytics import period_of
+from query_api.zones import LocalClock, clock_over, shift_days, utc
+from schemas.api import system
+from schemas.api.costs import Projection
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What the questions answered; `comparison` has one row more where another page follows."""
+
+    trend: Rows
+    breakdown: Rows
+    active_users: Rows
+    comparison: Rows
+    top_spenders: Rows
+    hourly_cost: Rows
+
+
+async def system_analytics(
+    asker: Asker, period: Period, comparison: Comparison, now: float
+) -> system.SystemAnalytics:
+    """The system's usage in `period`, as far as the tables know it at `now`."""
+    # Read first: only what was in the tables before the totals were read is surely in them.
+    fresh = freshness(await questions.source_progress(asker))
+    clock = clock_over(period.zone, period.start, period.end)
+    rows = await _ask(asker, period, clock, fresh, comparison)
+    total = Totals.of(rows.trend)
+    return system.SystemAnalytics(
+        time_range=period.time_range,
+        period=period_of(period, clock),
+        system_metrics=_metrics(rows, total, period, clock),
+        user_comparison=user_usage(comparison.visible(rows.comparison), total.messages),
+        next_cursor=comparison.next_cursor(rows.comparison),
+        cost_analysis=_cost_analysis(rows, total, period, now),
+        generated_at=utc(now),
+        data_as_of=fresh.data_as_of,
+    )
+
+
+async def _ask(
+    asker: Asker, period: Period, clock: LocalClock, fresh: Freshness, comparison: Comparison
+) -> _Rows:
+    start, end = period.start, period.end
+    width = WIDTH_S[granularity_of(period)]
+    long_clock = clock_over(period.zone, _history_start(period), end)
+    return _Rows(
+        *await asyncio.gather(
+            questions.system_trend(asker, clock, width, fresh.overdue_before),
+            questions.system_breakdown(asker, start, end),
+            questions.active_users(asker, start, end),
+            questions.user_comparison(asker, start, end, comparison.page),
+            questions.user_comparison(asker, start, end, TOP_SPENDERS),
+            questions.system_hourly_cost(asker, long_clock),
+        )
+    )
+
+
+def _history_start(period: Period) -> int:
+    """From where on hourly cost is asked: the range, or eight weeks if that is longer."""
+    return min(period.start, shift_days(period.zone, period.end, -HISTORY_DAYS))
+
+
+def _metrics(rows: _Rows, total: Totals, period: Period, clock: LocalClock) -> system.SystemMetrics:
+    granularity = granularity_of(period)
+    return system.SystemMetrics(
+        total_messages=total.messages,
+        inbound_messages=total.inbound,
+        outbound_messages=total.outbound,
+        total_segments=total.segments,
+        total_message_length=total.body_length,
+        active_users=rows.active_users[0]["users"],
+        success_rate=total.success_rate,
+        average_processing_time_ms=average_processing_ms(rows.breakdown),
+        delivery=delivery(total),
+        by_country=cut(rows.breakdown, "country"),
+        granularity=granularity,
+        points=points(rows.trend, clock, granularity),
+    )
+
+
+def _cost_analysis(rows: _Rows, total: Totals, period: Period, now: float) -> system.CostAnalysis:
+    costs = {row["slot"]: row["cost_micros"] for row in rows.hourly_cost}
+    clock = clock_over(period.zone, _history_start(period), period.end)
+    past = history(hours_of(costs, clock), now)
+    return system.CostAnalysis(
+        **vars(cost_breakdown(rows.breakdown)),
+        projection=_projection(costs, period, now),
+        top_spenders=spenders(rows.top_spenders, total.cost_micros),
+        anomalies=anomalies.anomalies(past, clock, period.start),
+        anomaly_method=anomalies.METHOD,
+    )
+
+
+def _projection(costs: dict[int, int], period: Period, now: float) -> Projection | None:
+    """None unless the range reaches the present: the past needs no projection."""
+    if period.end <= now:
+        return None
+    _, month_end = month_of(period.zone, now)
+    clock = clock_over(period.zone, _history_start(period), max(month_end, period.end))
+    return project(hours_of(costs, clock), clock, now)

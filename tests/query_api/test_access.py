@@ -1,0 +1,87 @@
+"""Deny by default: who may call which route, and that no route is left open."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.testclient import TestClient
+
+from query_api.access import PUBLIC_PATHS, forbid_open_routes
+from query_api.app import create_app
+from query_api.settings import ApiSettings
+from tests.query_api.conftest import Bearer
+
+_BASE = "/api/v1/analytics"
+# Every route that is not public: who is let through. A new route has to be entered here.
+ROLES = {
+    f"{_BASE}/me/sms-analytics": {"user", "admin"},
+    f"{_BASE}/admin/sms-analytics/system": {"admin"},
+    f"{_BASE}/admin/users/{{user_id}}/sms-analytics": {"admin"},
+}
+_LET_THROUGH = 503
+"""ClickHouse is not there: whoever gets as far as a question gets this."""
+
+
+def _paths(app: FastAPI) -> set[str]:
+    return {str(route.path) for route in iter_route_contexts(app.routes)}
+
+
+def test_every_route_is_public_or_in_the_matrix(settings: ApiSettings) -> None:
+    assert _paths(create_app(settings)) == PUBLIC_PATHS | ROLES.keys()
+
+
+@pytest.mark.parametrize("roles", [(), ("user",), ("admin",), ("user", "admin"), ("billing",)])
+@pytest.mark.parametrize("path", ROLES)
+def test_the_role_matrix(
+    path: str, roles: tuple[str, ...], client: TestClient, bearer: Bearer
+) -> None:
+    answer = client.get(path.format(user_id=7), headers=bearer(roles=roles))
+    assert answer.status_code == (_LET_THROUGH if ROLES[path] & set(roles) else 403)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ROLES)
+def test_nobody_without_a_token(path: str, client: TestClient) -> None:
+    assert client.get(path.format(user_id=7)).status_code == 401
+
+
+@pytest.mark.parametrize("path", sorted(PUBLIC_PATHS - {"/readyz"}))
+def test_public_routes_answer_anybody(path: str, client: TestClient) -> None:
+    assert client.get(path).status_code == 200
+
+
+def test_roles_are_checked_before_parameters(client: TestClient, bearer: Bearer) -> None:
+    path = f"{_BASE}/admin/sms-analytics/system?time_range=never"
+    assert client.get(path, headers=bearer()).status_code == 403
+
+
+@pytest.mark.parametrize("parameter", ["user_id", "sub", "user"])
+def test_me_takes_no_user_id_from_a_parameter(
+    parameter: str, client: TestClient, bearer: Bearer
+) -> None:
+    answer = client.get(f"{_BASE}/me/sms-analytics", params={parameter: 7}, headers=bearer())
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {"parameter": parameter, "detail": "This parameter is not known."}
+    ]
+
+
+def test_an_open_route_stops_the_process_at_its_start(settings: ApiSettings) -> None:
+    app = create_app(settings)
+    router = APIRouter()
+    router.add_api_route("/api/v1/analytics/open", lambda: None)
+    app.include_router(router, prefix="/x")
+    with pytest.raises(RuntimeError, match="routes without a role: /x/api/v1/analytics/open"):
+        forbid_open_routes(app)
+
+
+def test_a_route_with_another_dependency_is_still_open(settings: ApiSettings) -> None:
+    app = create_app(settings)
+
+    async def route(body: str) -> None:
+        """Has a parameter, but no role."""
+
+    app.router.routes.append(APIRoute("/open", route))
+    with pytest.raises(RuntimeError, match="/open"):
+        forbid_open_routes(app)
