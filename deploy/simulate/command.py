@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from deploy.simulate.delivery import deliver
-from deploy.simulate.ledger import read_ledger
-from deploy.simulate.router import Shares
-from deploy.simulate.run import Run, again
+from deploy import runtime
+from deploy.commands.options import DEFAULT, DataDir
+from deploy.errors import Unusable
 
 MAX_DAYS = 390
 """Older events than the message retention (400 days) would be rejected."""
 
 
 def simulate(
-    data_dir: Annotated[Path, typer.Option(help="Data directory of a running `up`.")] = Path(
-        ".sms-analytics"
-    ),
+    data_dir: DataDir = DEFAULT,
     rate: Annotated[
         float | None, typer.Option(min=0, help="Events a second; 0: as fast as possible.")
     ] = None,
@@ -51,6 +46,11 @@ def simulate(
 
     Exits with 1 if anything could not be delivered.
     """
+    from deploy.simulate.delivery import deliver
+    from deploy.simulate.ledger import read_ledger
+    from deploy.simulate.router import Shares
+    from deploy.simulate.run import Run, again
+
     if sum(file is not None for file in (ledger, prepare, replay)) > 1:
         raise typer.BadParameter("--ledger, --prepare and --replay exclude each other")
     if prepare is not None and events is None and not days:
@@ -69,16 +69,16 @@ def simulate(
 
 
 def kafka_servers(data_dir: Path) -> str:
-    """`host:port[,host:port]` from SMS_KAFKA_URL, else from the running `up` on `data_dir`.
+    """`host:port[,host:port]` of SMS_KAFKA_URL, else of the `up` that runs on `data_dir`.
 
-    Raises typer.BadParameter, saying what to do, if neither names a broker.
+    Raises Unusable, saying what to do, if neither names a broker.
     """
-    url = os.environ.get("SMS_KAFKA_URL")
-    if not url:
-        try:
-            url = json.loads((data_dir / "runtime.json").read_text())["kafka_url"]
-        except (OSError, ValueError, KeyError):
-            raise typer.BadParameter(
-                f"nothing runs on {data_dir}: start `sms-analytics up` or set SMS_KAFKA_URL"
-            ) from None
-    return str(url).removeprefix("kafka://")
+    from schemas.settings import Settings
+
+    runtime.join(data_dir)
+    settings = Settings()
+    if "kafka_url" not in settings.model_fields_set:
+        raise Unusable(
+            f"Nothing runs on {data_dir}: start `sms-analytics up` or set SMS_KAFKA_URL."
+        )
+    return settings.bootstrap_servers

@@ -46,7 +46,10 @@ def deliver(
             for groups in batches:
                 records = [record for group in groups for record in group]
                 _put(records, ledger, sender, is_stopped)
-                progress.records_total += len(records)
+                if _is_mapping(records):
+                    progress.start()
+                else:
+                    progress.records_total += len(records)
                 if is_stopped():
                     break
         except KafkaException as error:
@@ -68,11 +71,15 @@ def _put(
     if sender is None:
         return
     sender.send(records, is_stopped)
-    if records and records[0].kind == "mapping":
+    if _is_mapping(records):
         sender.flush(is_stopped)
         begin = time.monotonic() + MAPPING_LEAD_S
         while time.monotonic() < begin and not is_stopped():
             time.sleep(TICK_S)
+
+
+def _is_mapping(records: list[Record]) -> bool:
+    return bool(records) and records[0].kind == "mapping"
 
 
 class Stop:

@@ -21,6 +21,10 @@ class Progress:
         self._began = self._shown = time.monotonic()
         self._delivered = 0
 
+    def start(self) -> None:
+        """Rates count from now."""
+        self._began = time.monotonic()
+
     def show(self) -> None:
         """Print the line if it is time."""
         if time.monotonic() - self._shown >= self._period_s:
@@ -40,7 +44,7 @@ class Progress:
         rate = self.records_total / max(time.monotonic() - self._began, 1e-9)
         if self._sender is None:
             return f"{self.records_total:,} records written, {rate:,.0f}/s"
-        line = f"{self._sender.sent_total:,} records sent, {rate:,.0f}/s"
+        line = f"{self.records_total:,} records sent, {rate:,.0f}/s"
         waiting, before = self._sender.waiting, self._delivered
         self._delivered = self._sender.sent_total - waiting
         if not waiting:

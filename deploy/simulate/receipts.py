@@ -19,8 +19,8 @@ from deploy.simulate.times import utc
 REPEATED_SHARE = 0.1
 _BEFORE = {"sending": (), "sent": (), "canceled": (), "read": ("sent", "delivered")}
 """What comes before an outbound message's last status; `sent` where nothing is said."""
-MEAN_RECEIPTS = 2.4
-"""Receipts of a message that has any, repeats included; measured by a test."""
+MEAN_RECEIPTS = 2.3
+"""Receipts of a message that has any, repeats included, as measured over 20,000 messages."""
 
 
 def early_status(batch: Batch, row: int) -> str | None:
