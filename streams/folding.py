@@ -7,7 +7,7 @@ longer in memory) is fetched in between, once a chunk. Runs in one thread, one c
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,9 +19,10 @@ from streams import metrics
 from streams.clickhouse import Store
 from streams.core.decode import Decoder, Rejected
 from streams.core.fold import Groups, batch_of, fold, group
-from streams.core.message import Message, Reference, decide, key_is_of, untimely
+from streams.core.message import Message, decide, key_is_of, untimely
 from streams.core.seen import SidFilter, hashes_of
 from streams.errors import PoisonRecordError
+from streams.reference import ReferenceData
 from streams.working_set import DeadLetter, WorkingSet
 
 _MEMO_LIMIT = 200_000
@@ -54,7 +55,7 @@ class Chunk(NamedTuple):
 class Folder:
     """Folds chunks into working sets; holds what all partitions of a worker share."""
 
-    def __init__(self, store: Store, sids: SidFilter, reference: Callable[[], Reference]) -> None:
+    def __init__(self, store: Store, sids: SidFilter, reference: ReferenceData) -> None:
         self._store = store
         self._sids = sids
         self._reference = reference
@@ -68,7 +69,7 @@ class Folder:
         """
         events, times = self._decode(state, chunk)
         known = self._known(state, [e for e in events if not isinstance(e, Rejected)])
-        reference = self._reference()
+        caught_up = False
         fresh: list[Message] = []
         replayed = 0
         applied: list[Message] = []
@@ -81,10 +82,11 @@ class Folder:
             position = state.position(chunk.offsets[index])
             message = known.get(event.message_sid)
             if message is None:
-                try:
-                    decided = decide(event, times[index], position, reference)
-                except Exception as error:
-                    raise PoisonRecordError(state.partition, chunk.offsets[index], error) from error
+                decided = self._decide(state, chunk.offsets[index], event, times[index])
+                if not caught_up and _is_unresolved(decided):
+                    self._reference.catch_up()
+                    caught_up = True
+                    decided = self._decide(state, chunk.offsets[index], event, times[index])
                 if isinstance(decided, Rejected):
                     self._reject(state, chunk, index, decided)
                     continue
@@ -105,12 +107,20 @@ class Folder:
             metrics.EVENTS.labels(outcome).inc(count)
         state.folded(chunk.offsets[-1] + 1, chunk.timestamps[-1])
 
+    def _decide(
+        self, state: WorkingSet, offset: int, event: UsageEvent, occurred_ms: int
+    ) -> Message | Rejected:
+        try:
+            return decide(event, occurred_ms, state.position(offset), self._reference.current)
+        except Exception as error:
+            raise PoisonRecordError(state.partition, offset, error) from error
+
     def _decode(
         self, state: WorkingSet, chunk: Chunk
     ) -> tuple[list[UsageEvent | Rejected], list[int]]:
         """Events, or why not, by every rule that needs no memory; and the events' instants."""
         events, times = self._decoder.batch(chunk.values)
-        days = self._reference().retention_days
+        days = self._reference.current.retention_days
         longest = days * DAY_MS
         key_of_user = self._key_of_user
         if len(key_of_user) > _MEMO_LIMIT:
@@ -185,6 +195,10 @@ class Folder:
                 rejected.detail,
             )
         )
+
+
+def _is_unresolved(decided: Message | Rejected) -> bool:
+    return isinstance(decided, Message) and decided.user_decision == "unresolved"
 
 
 def _cold(state: WorkingSet, name: str, part: Groups) -> list[tuple[int, int, int]]:

@@ -11,7 +11,14 @@ import threading
 from typing import Any
 
 import msgspec
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from schemas.rates import ExemptCodes, Rate, bundled_card, card_of
 from schemas.topics import RATE_CARD, USER_PHONES
@@ -22,6 +29,7 @@ from streams.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
 
+_TOPICS = (USER_PHONES, RATE_CARD)
 _TIMEOUT_S = 10.0
 
 
@@ -37,6 +45,9 @@ class ReferenceData:
     def __init__(self, settings: WorkerSettings) -> None:
         self._users: dict[str, int] = {}
         self._rates: dict[str, Rate | ExemptCodes] = {}
+        self._log = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
+        self._positions = dict.fromkeys(_TOPICS, 0)
+        self._moved = threading.Condition()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="reference", daemon=True)
         self._consumer = Consumer(
@@ -45,6 +56,8 @@ class ReferenceData:
                 "group.id": f"{settings.consumer_group}-reference",
                 "enable.auto.commit": False,
                 "fetch.wait.max.ms": 100,
+                # The end of a compacted topic need not hold a record.
+                "enable.partition.eof": True,
             }
         )
         self.current = Reference(
@@ -59,21 +72,32 @@ class ReferenceData:
 
     def load(self) -> None:
         """Read both topics to their present end, then go on following them in a thread."""
-        ends = {}
-        for topic in (USER_PHONES, RATE_CARD):
-            low, high = self._consumer.get_watermark_offsets(TopicPartition(topic, 0), _TIMEOUT_S)
-            if high > low:
-                ends[topic] = high
-        self._consumer.assign(
-            [TopicPartition(topic, 0, OFFSET_BEGINNING) for topic in (USER_PHONES, RATE_CARD)]
-        )
-        while ends:
-            self._take(1.0)
-            positions = self._consumer.position([TopicPartition(topic, 0) for topic in ends])
-            for tp in positions:
-                if tp.offset >= ends[tp.topic]:
-                    del ends[tp.topic]
+        self._consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING) for topic in _TOPICS])
         self._thread.start()
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Wait until everything that the topics hold now is taken in, however long it takes.
+
+        Called when a number has no user: its mapping may have been sent just before its message.
+        """
+        while not self._has_caught_up() and not self._stopping.is_set():
+            logger.warning("the reference data is not read to its end yet")
+
+    def _has_caught_up(self) -> bool:
+        asked = {TopicPartition(topic, 0): OffsetSpec.latest() for topic in _TOPICS}
+        try:
+            answers = self._log.list_offsets(asked, request_timeout=_TIMEOUT_S)
+            ends = {tp.topic: answer.result().offset for tp, answer in answers.items()}
+        except KafkaException as error:
+            logger.warning("the end of the reference data is not known: %s", error.args[0].str())
+            self._stopping.wait(1)
+            return False
+        with self._moved:
+            return self._moved.wait_for(
+                lambda: all(self._positions[topic] >= end for topic, end in ends.items()),
+                _TIMEOUT_S,
+            )
 
     def close(self) -> None:
         """Stop following."""
@@ -91,17 +115,32 @@ class ReferenceData:
                 self._stopping.wait(1)
 
     def _take(self, timeout_s: float) -> None:
-        changed = False
-        for record in self._consumer.consume(10_000, timeout_s):
-            if record.error() is not None:
+        first = self._consumer.poll(timeout_s)
+        if first is None:
+            return
+        changed, moved = False, {}
+        for record in (first, *self._consumer.consume(10_000, 0)):
+            error = record.error()
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:
                 continue
-            try:
-                changed |= self._apply(record)
-            except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-                logger.error("%s offset %s is left out: %s", record.topic(), record.offset(), error)
+            position = record.offset()
+            if error is None:
+                changed |= self._try(record)
+                position += 1
+            moved[record.topic()] = position
         if changed:
             card = card_of(self._rates.values()) if self._rates else bundled_card()
             self.current = msgspec.structs.replace(self.current, rates=RateIndex(card))
+        with self._moved:
+            self._positions.update(moved)
+            self._moved.notify_all()
+
+    def _try(self, record: Any) -> bool:
+        try:
+            return self._apply(record)
+        except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+            logger.error("%s offset %s is left out: %s", record.topic(), record.offset(), error)
+            return False
 
     def _apply(self, record: Any) -> bool:
         """Take in one record; whether the rate card changed."""

@@ -62,7 +62,7 @@ class Worker:
         self._reference = ReferenceData(settings)
         self._reader = Reader(settings.bootstrap_servers, settings.consumer_group)
         self._loader = Loader(store, self._log, self._reader, sids, settings)
-        self._folder = Folder(store, sids, lambda: self._reference.current)
+        self._folder = Folder(store, sids, self._reference)
         self._sink = Sink(
             lambda: connect(settings.clickhouse_url, settings.insert_timeout_s),
             DeadLetterProducer(settings.bootstrap_servers),
