@@ -8,15 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import clickhouse_connect
-from clickhouse_connect.driver.exceptions import ClickHouseError
-from confluent_kafka import KafkaException
 
 from deploy.data_dir import DataDirectory
-from deploy.errors import Unusable
+from deploy.errors import Unusable, sentences
 from deploy.local.java import find_java, major_version
 from deploy.local.ports import WantedPort, why_not
 from deploy.migrate import pending, read_applied
-from deploy.topics import missing_topics
+from deploy.topics import check_broker, missing_topics
 from schemas.migrations import MIGRATIONS
 from schemas.settings import Settings, clickhouse_arguments
 from schemas.topics import topics
@@ -51,9 +49,10 @@ def back_ends(settings: Settings) -> list[Result]:
 
 def _asked(name: str, question: Callable[[], str]) -> Result:
     try:
-        return Result(name, True, question())
-    except (Unusable, ClickHouseError, KafkaException) as error:
-        return Result(name, False, str(error).partition("\n")[0])
+        with sentences():
+            return Result(name, True, question())
+    except Unusable as error:
+        return Result(name, False, str(error))
 
 
 def _python() -> Result:
@@ -80,6 +79,7 @@ def _port(option: str, port: int) -> Result:
 
 
 def _kafka(servers: str) -> str:
+    check_broker(servers)
     if missing := missing_topics(servers, topics()):
         raise Unusable(f"{servers} lacks the topics {', '.join(missing)}")
     return f"{servers} has every topic"

@@ -1,4 +1,4 @@
-"""`sms-analytics`: the command line. Commands import what they need when they run."""
+"""`sms-analytics`: the command line. Commands import the heavy parts when they run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from deploy.commands.development import token, up
 from deploy.commands.doctor import doctor
+from deploy.commands.operations import dlq, phones, rates, reconcile
 from deploy.commands.parts import api, migrate, worker
 from deploy.errors import Unusable
 from deploy.simulate.command import simulate
@@ -32,8 +33,11 @@ app = typer.Typer(
     help="Exact SMS usage analytics: a stream processor over Kafka and ClickHouse, and its API.",
 )
 
-for command in (up, token, simulate, doctor, worker, api, migrate):
+for command in (up, token, simulate, doctor, worker, api, migrate, reconcile):
     app.command()(command)
+app.add_typer(dlq, name="dlq")
+app.add_typer(phones, name="phones")
+app.add_typer(rates, name="rates")
 
 if __name__ == "__main__":
     app()

@@ -12,7 +12,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from deploy.errors import Unusable
+from deploy.errors import Unusable, clickhouse_sentence, sentences
 from schemas.migrations import MIGRATIONS, Migration
 from schemas.settings import clickhouse_arguments
 
@@ -69,7 +69,7 @@ def migrate(url: str, known: Sequence[Migration] = MIGRATIONS) -> list[Migration
 
     Returns what was applied. Raises Unusable.
     """
-    try:
+    with sentences():
         _create_database(url)
         with clickhouse_connect.get_client(**clickhouse_arguments(url)) as client:
             client.command(_LEDGER)
@@ -77,8 +77,6 @@ def migrate(url: str, known: Sequence[Migration] = MIGRATIONS) -> list[Migration
             for migration in missing:
                 _apply(client, migration)
             return missing
-    except ClickHouseError as error:
-        raise Unusable(f"ClickHouse cannot be migrated: {_first_line(error)}") from None
 
 
 def read_applied(client: Client) -> list[Applied]:
@@ -102,10 +100,6 @@ def _apply(client: Client, migration: Migration) -> None:
         client.command(migration.sql)
     except ClickHouseError as error:
         title = f"{migration.number:04d}_{migration.name}"
-        raise Unusable(f"The migration {title} failed: {_first_line(error)}") from None
+        raise Unusable(f"The migration {title} failed. {clickhouse_sentence(str(error))}") from None
     row = [migration.number, migration.name, migration.checksum]
     client.insert("schema_migrations", [row], column_names=["number", "name", "checksum"])
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:500]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jwt
 
 from deploy.data_dir import DataDirectory
-from deploy.errors import Unusable
+from deploy.errors import Unusable, sentences
 from query_api.settings import ApiSettings
 from query_api.tokens import ALGORITHM
 from schemas.settings import Settings
@@ -13,7 +13,9 @@ from schemas.settings import Settings
 
 def refuse_production() -> None:
     """Raise Unusable in production: keys that lie in a data directory have no place there."""
-    if Settings().env == "production":
+    with sentences():
+        env = Settings().env
+    if env == "production":
         raise Unusable(
             "SMS_ENV=production: `up` and `token` use development keys and are refused there."
         )

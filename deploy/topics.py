@@ -45,6 +45,12 @@ def missing_topics(bootstrap_servers: str, wanted: Sequence[Topic]) -> list[str]
     return [topic.name for topic in wanted if topic.name not in present]
 
 
+def check_broker(bootstrap_servers: str) -> None:
+    """Raise Unusable unless a broker answers."""
+    if not wait_for_broker(bootstrap_servers, lambda: True, patience_s=5):
+        raise Unusable(f"Kafka does not answer at {bootstrap_servers}.")
+
+
 def wait_for_broker(
     bootstrap_servers: str, is_alive: Callable[[], bool], patience_s: float = 60.0
 ) -> bool:

@@ -9,6 +9,7 @@ import typer
 from deploy import runtime
 from deploy.commands.options import DEFAULT, DataDir
 from deploy.data_dir import DataDirectory
+from deploy.errors import sentences
 
 
 def doctor(
@@ -29,7 +30,8 @@ def doctor(
         "--clickhouse-port": clickhouse_port,
     }
     results = checks.machine(directory, os.environ.get("SMS_JAVA", ""), ports)
-    settings = Settings()
+    with sentences():
+        settings = Settings()
     # Without an `up` and without settings there is nothing that should answer yet.
     if settings.model_fields_set & {"kafka_url", "clickhouse_url"}:
         results += checks.back_ends(settings)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from deploy import runtime
 from deploy.commands.options import DEFAULT, DataDir
-from deploy.errors import Unusable
+from deploy.errors import Unusable, sentences
 
 
 def worker(data_dir: DataDir = DEFAULT) -> None:
@@ -40,13 +42,26 @@ def api(data_dir: DataDir = DEFAULT) -> None:
     )
 
 
-def migrate(data_dir: DataDir = DEFAULT) -> None:
-    """Bring the ClickHouse database to this version's tables."""
+def migrate(
+    topics: Annotated[bool, typer.Option(help="Create the topics that Kafka lacks, too.")] = True,
+    partitions: Annotated[int, typer.Option(min=1, help="Of a new usage topic.")] = 8,
+    replication_factor: Annotated[int, typer.Option(min=1, help="Of a new topic.")] = 1,
+    data_dir: DataDir = DEFAULT,
+) -> None:
+    """Give ClickHouse and Kafka the tables and topics that they lack; change none."""
     runtime.join(data_dir)
     from deploy.migrate import migrate as apply
+    from deploy.topics import check_broker, create_missing_topics
     from schemas.settings import Settings
+    from schemas.topics import topics as wanted
 
-    for migration in (applied := apply(Settings().clickhouse_url)):
-        typer.echo(f"applied {migration.number:04d}_{migration.name}")
-    if not applied:
-        typer.echo("nothing to apply")
+    with sentences():
+        settings = Settings()
+        servers = settings.bootstrap_servers
+        done = [f"applied {m.number:04d}_{m.name}" for m in apply(settings.clickhouse_url)]
+        if topics:
+            check_broker(servers)
+            created = create_missing_topics(servers, wanted(partitions), replication_factor)
+            done += [f"created the topic {name}" for name in created]
+    for line in done or ["nothing to do"]:
+        typer.echo(line)

@@ -60,12 +60,12 @@ def test_an_edited_file_stops_the_real_one(clickhouse_database: str) -> None:
 @pytest.mark.live
 def test_a_migration_that_fails_is_named_and_not_recorded(clickhouse_database: str) -> None:
     bad = replace(MIGRATIONS[0], number=9000, name="create_nonsense", sql="CREATE TABLE (")
-    with pytest.raises(Unusable, match=r"9000_create_nonsense failed: .*Syntax error"):
+    with pytest.raises(Unusable, match=r"9000_create_nonsense failed\. .*Syntax error"):
         migrate(clickhouse_database, [*MIGRATIONS, bad])
     with clickhouse_connect.get_client(**clickhouse_arguments(clickhouse_database)) as client:
         assert read_applied(client) == ALL_APPLIED
 
 
 def test_a_server_that_is_not_there_is_one_sentence() -> None:
-    with pytest.raises(Unusable, match=r"^ClickHouse cannot be migrated: .*refused"):
+    with pytest.raises(Unusable, match=r"^ClickHouse does not answer at 127\.0\.0\.1:9\.$"):
         migrate("http://127.0.0.1:9/default")
