@@ -1,0 +1,91 @@
+"""Every SQL question against the real engine: rows in, parameters, rows out.
+
+The cases lie in `sql/<question>/*.yaml`: `explain` says how the expected sums come about, `rows`
+holds the tables' rows (columns that are not named are 0 or empty), `expect` the answer's rows
+(columns that are not named must be 0; `expect_last`: its last rows). A time in `rows` or `parameters` is RFC 3339.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import clickhouse_connect
+import pytest
+import yaml
+from clickhouse_connect.driver.client import Client
+
+from query_api import questions
+from schemas.settings import clickhouse_arguments
+
+_CASES = Path(__file__).parent / "sql"
+_SQL = Path(questions.__file__).parent / "sql"
+_QUESTIONS = sorted(path.stem for path in _SQL.glob("*.sql"))
+_FILES = sorted(_CASES.glob("*/*.yaml"))
+
+
+@pytest.fixture
+def database(clickhouse_database: str) -> Iterator[Client]:
+    with clickhouse_connect.get_client(**clickhouse_arguments(clickhouse_database)) as client:
+        yield client
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("path", _FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_case(path: Path, database: Client) -> None:
+    case = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for table, rows in case.get("rows", {}).items():
+        _insert(database, table, rows)
+    parameters = {name: _value(value) for name, value in case.get("parameters", {}).items()}
+    answer = database.query(questions.sql_of(path.parent.name), parameters=parameters)
+    rows = [_without_zeros(row) for row in answer.named_results()]
+    if "expect_last" in case:
+        assert rows[-len(case["expect_last"]) :] == case["expect_last"]
+    else:
+        assert rows == [_expected(row) for row in case["expect"]]
+
+
+def _insert(database: Client, table: str, rows: list[dict[str, Any]]) -> None:
+    # One insert a row: rows of one part would never have to be merged by FINAL.
+    for row in rows:
+        line = json.dumps({name: _moment(value) for name, value in row.items()})
+        database.raw_insert(table, insert_block=line, fmt="JSONEachRow")
+
+
+def _moment(value: Any) -> Any:
+    """A time as ClickHouse reads it in JSON."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return value
+
+
+def _value(value: Any) -> Any:
+    """A time as the questions take and give it: epoch seconds."""
+    if isinstance(value, list):
+        return [_value(item) for item in value]
+    return int(value.timestamp()) if isinstance(value, datetime) else value
+
+
+def _expected(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: _value(value) for name, value in row.items()}
+
+
+def _without_zeros(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value != 0}
+
+
+def test_every_question_has_a_function_a_case_and_a_documented_head() -> None:
+    assert {path.parent.name for path in _FILES} == set(_QUESTIONS)
+    for question in _QUESTIONS:
+        assert callable(getattr(questions, question)), question
+        sql = questions.sql_of(question)
+        head = "\n".join(line for line in sql.splitlines() if line.startswith("--"))
+        assert head.startswith(f"-- {question}: ")
+        assert "-- Grain: " in head
+        assert "-- Parameters:" in head
+        for parameter in set(re.findall(r"\{(\w+):", sql)):
+            assert re.search(rf"^--   .*\b{parameter}\b", head, re.MULTILINE), parameter
