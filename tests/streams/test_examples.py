@@ -32,6 +32,15 @@ _STATUSES = {example.name for example in GOOD if example.name.startswith("status
 _MESSAGES = [example for example in GOOD if example.name not in _STATUSES]
 
 
+class _FixedReference:
+    """Reference data that nobody publishes to."""
+
+    current = _REFERENCE
+
+    def catch_up(self) -> None:
+        """There is nothing more to be read."""
+
+
 class _EmptyStore:
     """A ClickHouse that nothing was ever written to."""
 
@@ -41,6 +50,7 @@ class _EmptyStore:
 
 def _fold(examples: Iterable[Example]) -> WorkingSet:
     store: Any = _EmptyStore()
+    reference: Any = _FixedReference()
     state = WorkingSet(epoch=0, partition=3, next_offset=0, as_of_ms=0)
     records = list(examples)
     chunk = Chunk(
@@ -51,7 +61,7 @@ def _fold(examples: Iterable[Example]) -> WorkingSet:
         [example.value for example in records],
         [example.timestamp_ms for example in records],
     )
-    Folder(store, SidFilter(1), lambda: _REFERENCE).fold(state, chunk)
+    Folder(store, SidFilter(1), reference).fold(state, chunk)
     return state
 
 
