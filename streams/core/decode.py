@@ -21,6 +21,8 @@ from schemas.events import MAX_EVENT_BYTES, MAX_PRICE_USD, UsageEvent
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+# Nesting deeper than the interpreter's stack is a RecursionError.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _AT = re.compile(r" - at `\$\.(\w+).*`$")
 _MISSING = re.compile(r"missing required field `(\w+)`")
 _FORMATS = {
@@ -119,7 +121,7 @@ class Decoder:
             event = self._strict.decode(value)
         except msgspec.ValidationError as error:
             return _refused(str(error))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except _UNREADABLE as error:
             return Rejected("invalid_json", str(error))
         rejected = _fault_across_fields(event) or self._fault_of_time(event.occurred_at)
         if rejected is None:
@@ -147,7 +149,7 @@ class Decoder:
             return None
         try:
             events: list[UsageEvent] = self._fast.decode_lines(joined)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except _UNREADABLE:
             return None
         return events if len(events) == count else None
 

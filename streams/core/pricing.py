@@ -7,7 +7,7 @@ the message, so receipts and replays are priced from there and never from a newe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
 
@@ -17,6 +17,8 @@ from schemas.rates import Card, Rate
 from schemas.units import MICROS_PER_USD
 
 _UNIT = Decimal(1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Quote(msgspec.Struct, frozen=True, gc=False):
@@ -106,11 +108,8 @@ def _quote(rate: Rate, units: int) -> Quote:
 
 
 def instant_ms(text: str) -> int:
-    """An RFC 3339 instant in ms; one without an offset is UTC."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return int(moment.timestamp() * 1000)
+    """An RFC 3339 instant in ms, truncated. Raises ValueError for a day that does not exist."""
+    return (datetime.fromisoformat(text.upper()) - _EPOCH) // _MILLISECOND
 
 
 @lru_cache(maxsize=65536)
