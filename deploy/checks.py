@@ -11,7 +11,7 @@ import clickhouse_connect
 
 from deploy.data_dir import DataDirectory
 from deploy.errors import Unusable, sentences
-from deploy.local.java import find_java, major_version
+from deploy.local.java import find_java
 from deploy.local.ports import WantedPort, why_not
 from deploy.migrate import pending, read_applied
 from deploy.topics import check_broker, missing_topics
@@ -61,8 +61,8 @@ def _python() -> Result:
 
 
 def _java(chosen: str) -> str:
-    path = find_java(chosen)
-    return f"{major_version(path)} at {path}"
+    java = find_java(chosen)
+    return f"{java.major} at {java.path}"
 
 
 def _disk(directory: DataDirectory) -> Result:

@@ -18,7 +18,7 @@ from pathlib import Path
 from deploy.errors import Unusable
 from deploy.local import kafka_config
 from deploy.local.children import Child
-from deploy.local.java import find_java
+from deploy.local.java import Java, find_java
 from deploy.local.kafka_jars import Report, kafka_jars
 from deploy.local.ports import free_port
 from deploy.topics import create_missing_topics, wait_for_broker
@@ -44,7 +44,7 @@ def prepare(directory: Path, port: int, report: Report, java: str = "") -> list[
     return kafka_config.java_command(program, jars, directory, "kafka.Kafka", str(settings))
 
 
-def _format(java: str, jars: list[Path], directory: Path, settings: Path) -> None:
+def _format(java: Java, jars: list[Path], directory: Path, settings: Path) -> None:
     command = kafka_config.java_command(
         java,
         jars,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from deploy.local.java import Java
+
 # Everything that Kafka keeps in topics of its own has one copy here; small numbers of partitions
 # keep the start and the data directory small.
 _PROPERTIES = """\
@@ -56,11 +58,12 @@ def log4j_properties() -> str:
 
 
 def java_command(
-    java: str, jars: Sequence[Path], directory: Path, main: str, *arguments: str
+    java: Java, jars: Sequence[Path], directory: Path, main: str, *arguments: str
 ) -> list[str]:
     """Run a main class of Kafka's with a small heap and the settings in `directory`."""
     return [
-        java,
+        java.path,
+        *java.quiet,
         *("-Xms128m", "-Xmx512m", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError"),
         *("-Djava.awt.headless=true", "-Dsun.stdout.encoding=UTF-8"),
         f"-Dlog4j2.configurationFile={directory / 'log4j2.properties'}",

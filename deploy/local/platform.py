@@ -64,6 +64,7 @@ def up(options: Options, say: Say, announce: Say) -> None:
     directory = DataDirectory(options.data_dir)
     try:
         with interruptible(), directory.held():
+            runtime.remove(directory)  # of an `up` that was killed
             check_ports(options.ports)
             platform = Platform(options, directory, say)
             try:
