@@ -24,6 +24,8 @@ from deploy.simulate.times import utc
 
 MINUTE_MS = 60_000
 MAX_LATENESS_MS = 30 * 24 * HOUR_MS
+MAX_AGE_MS = 395 * 24 * HOUR_MS
+"""Lateness ends here: the product rejects what is older than 400 days."""
 REMEMBERED = 4096
 """Messages that may be repeated: a uniform sample of all that were sent."""
 REPEATED_AT_ONCE = 0.5
@@ -81,7 +83,8 @@ class Router:
         kinds = self._rng.choice(5, count, p=self._shares.of_kinds())
         users = self._users(start_ms, count)
         lateness = np.where(kinds == _LATE, self._lateness(count), 0)
-        batch = messages.draw(self._rng, self._population, users, at_ms - lateness)
+        occurred_ms = np.maximum(at_ms - lateness, np.minimum(at_ms, sent_ms - MAX_AGE_MS))
+        batch = messages.draw(self._rng, self._population, users, occurred_ms)
         chances = self._rng.random((3, count)).tolist()
         groups: list[list[Record]] = []
         room = count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import datetime
 from itertools import pairwise
 
 import msgspec
@@ -108,6 +109,13 @@ def test_some_receipts_come_twice_and_some_out_of_order() -> None:
 def test_user_one_is_the_heaviest(mixed: list[Record]) -> None:
     users = Counter(record.user_id for record in mixed if record.kind == "message")
     assert users.most_common(1)[0][0] == 1
+
+
+def test_late_messages_of_the_longest_history_are_not_too_old() -> None:
+    records = records_of(Shares(late=0.5), count=2_000, days=390)
+    times = [json.loads(record.value or "")["occurred_at"] for record in records]
+    oldest_ms = min(datetime.fromisoformat(time).timestamp() * 1000 for time in times)
+    assert NOW_MS - 395 * DAY_MS <= oldest_ms < NOW_MS - 390 * DAY_MS
 
 
 def test_messages_follow_the_hours_of_the_day() -> None:
