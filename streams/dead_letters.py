@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from schemas.topics import DEAD_LETTERS, USAGE, USAGE_MAX_BYTES
+from schemas.topics import DEAD_LETTERS, USAGE
+from streams.errors import WorkerStoppedError
 from streams.working_set import DeadLetter
 
 
@@ -20,15 +21,20 @@ class DeadLetterProducer:
                 "bootstrap.servers": bootstrap_servers,
                 "acks": "all",
                 "enable.idempotence": True,
-                "message.max.bytes": USAGE_MAX_BYTES + 16 * 1024,
+                # The broker's limit is on what it receives, compressed; what a router could send
+                # must be accepted here, and arrives there as small.
+                "message.max.bytes": 1_000_000_000,
                 "delivery.timeout.ms": 30_000,
                 "linger.ms": 5,
-                "compression.type": "lz4",
+                "compression.type": "zstd",
             }
         )
 
     def send(self, letters: Sequence[DeadLetter]) -> None:
-        """Send all letters; raises ConnectionError unless each is acknowledged."""
+        """Send all letters; raises ConnectionError unless each is acknowledged.
+
+        Raises WorkerStoppedError when the broker will never take one of them.
+        """
         failures: list[KafkaError] = []
 
         def on_delivery(error: KafkaError | None, _: Message) -> None:
@@ -58,5 +64,11 @@ class DeadLetterProducer:
                 except BufferError:
                     self._producer.poll(0.1)
         left = self._producer.flush(60)
+        for error in failures:
+            if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+                raise WorkerStoppedError(
+                    f"a dead letter is larger than {DEAD_LETTERS} takes: raise its"
+                    " max.message.bytes"
+                )
         if failures or left:
             raise ConnectionError(f"dead letters were not acknowledged: {failures[:1] or left}")

@@ -119,7 +119,11 @@ class Folder:
         self, state: WorkingSet, chunk: Chunk
     ) -> tuple[list[UsageEvent | Rejected], list[int]]:
         """Events, or why not, by every rule that needs no memory; and the events' instants."""
-        events, times = self._decoder.batch(chunk.values)
+        values = chunk.values
+        aside = [i for i, offset in enumerate(chunk.offsets) if offset in state.quarantined]
+        if aside:
+            values = [None if i in aside else value for i, value in enumerate(values)]
+        events, times = self._batch(state, chunk.offsets, values)
         days = self._reference.current.retention_days
         longest = days * DAY_MS
         key_of_user = self._key_of_user
@@ -141,10 +145,22 @@ class Folder:
                 events[index] = ORPHAN
             elif not -MAX_FUTURE_MS <= chunk.timestamps[index] - times[index] <= longest:
                 events[index] = untimely(times[index], chunk.timestamps[index], days)
-        for index, offset in enumerate(chunk.offsets) if state.quarantined else ():
-            if offset in state.quarantined:
-                events[index] = Rejected("quarantined", state.quarantined[offset])
+        for index in aside:
+            events[index] = Rejected("quarantined", state.quarantined[chunk.offsets[index]])
         return events, times
+
+    def _batch(
+        self, state: WorkingSet, offsets: Sequence[int], values: Sequence[bytes | None]
+    ) -> tuple[list[UsageEvent | Rejected], list[int]]:
+        try:
+            return self._decoder.batch(values)
+        except Exception:
+            for offset, value in zip(offsets, values, strict=True):
+                try:
+                    self._decoder.one(value)
+                except Exception as error:
+                    raise PoisonRecordError(state.partition, offset, error) from error
+            raise
 
     def _known(self, state: WorkingSet, events: Sequence[UsageEvent]) -> dict[str, Message]:
         """Those messages of these events that were seen before, from memory or ClickHouse."""

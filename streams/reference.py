@@ -20,6 +20,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from schemas.phones import UserPhone
 from schemas.rates import ExemptCodes, Rate, bundled_card, card_of
 from schemas.topics import RATE_CARD, USER_PHONES
 from streams.core.message import Reference
@@ -31,12 +32,6 @@ logger = logging.getLogger(__name__)
 
 _TOPICS = (USER_PHONES, RATE_CARD)
 _TIMEOUT_S = 10.0
-
-
-class UserPhone(msgspec.Struct):
-    """Value of a `sms.user-phones.v1` record; its key is the E.164 number."""
-
-    user_id: int
 
 
 class ReferenceData:

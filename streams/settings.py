@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from schemas.events import MESSAGE_RETENTION_DAYS
 from schemas.settings import Settings
 
+UsdPerUnit = Annotated[Decimal, Field(gt=0)]
 DEVELOPMENT_PRIVACY_KEY = "development-privacy-key"
 
 
@@ -41,7 +43,7 @@ class WorkerSettings(Settings):
     message_retention_days: int = Field(
         MESSAGE_RETENTION_DAYS, ge=1, le=400, description="Older events are rejected as too_old."
     )
-    currency_rates: dict[str, Decimal] = Field(
+    currency_rates: dict[str, UsdPerUnit] = Field(
         default_factory=dict, description='USD per unit of other currencies, `{"EUR": "1.08"}`.'
     )
     privacy_key: str = Field(

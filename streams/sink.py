@@ -19,6 +19,7 @@ from clickhouse_connect.driver.client import Client
 from schemas.rows import CELL_TABLES, PROGRESS, USAGE_LOG
 from streams import metrics
 from streams.dead_letters import DeadLetterProducer
+from streams.errors import WorkerStoppedError
 from streams.native import Block
 from streams.rows import cell_block, usage_block
 from streams.working_set import Snapshot
@@ -108,6 +109,8 @@ class Sink:
                 raise FlushAbandonedError
             try:
                 action()
+            except WorkerStoppedError:
+                raise
             except Exception as error:
                 metrics.RETRIES.labels(what).inc()
                 logger.warning("writing %s failed, trying again in %.1f s: %s", what, pause, error)

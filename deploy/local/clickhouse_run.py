@@ -20,7 +20,7 @@ _STREAMED_FORMATS = frozenset(
 class Answer:
     """A whole answer: `data` in `format`, and what ClickHouse's summary header says of it."""
 
-    data: bytes | memoryview
+    data: bytes
     format: str
     summary: Mapping[str, int]
 
@@ -36,7 +36,7 @@ def query(connection: Any, statement: Query, parameters: Mapping[str, str]) -> A
         result = connection.query(statement.sql, statement.format, params=dict(parameters))
     except RuntimeError as error:
         raise from_engine(str(error)) from None
-    data = result.get_memview().view() if result.size() else b""
+    data = result.bytes() if result.size() else b""  # a view would not keep the result alive
     if not data and statement.format == "Native" and statement.is_select:
         data = _empty_block(connection, statement, parameters)
     summary = {
@@ -51,9 +51,7 @@ def query(connection: Any, statement: Query, parameters: Mapping[str, str]) -> A
     return Answer(data, statement.format, summary)
 
 
-def blocks(
-    connection: Any, statement: Query, parameters: Mapping[str, str]
-) -> Iterator[bytes | memoryview]:
+def blocks(connection: Any, statement: Query, parameters: Mapping[str, str]) -> Iterator[bytes]:
     """Yield a SELECT's answer block by block while it runs; closing cancels what is left.
 
     At least one item comes, empty for an empty text format. Raises ClickHouseError.
@@ -65,7 +63,7 @@ def blocks(
         ) as stream:
             for chunk in stream:
                 empty = False
-                yield chunk.get_memview().view()
+                yield chunk.bytes()
     except RuntimeError as error:
         raise from_engine(str(error)) from None
     if empty:

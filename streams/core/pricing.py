@@ -19,6 +19,8 @@ from schemas.units import MICROS_PER_USD
 _UNIT = Decimal(1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Quote(msgspec.Struct, frozen=True, gc=False):
@@ -108,7 +110,7 @@ def _quote(rate: Rate, units: int) -> Quote:
 
 
 def instant_ms(text: str) -> int:
-    """An RFC 3339 instant in ms, truncated. Raises ValueError for a day that does not exist."""
+    """An RFC 3339 instant with an offset, in ms, truncated."""
     return (datetime.fromisoformat(text.upper()) - _EPOCH) // _MILLISECOND
 
 
