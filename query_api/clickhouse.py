@@ -91,10 +91,7 @@ class ClickHousePool:
         return rows
 
     def _query(self, sql: str, parameters: dict[str, Any]) -> Rows:
-        try:
-            client = self._idle.get_nowait()
-        except Empty:
-            client = _connect(self._settings)
+        client = self._idle_client() or _connect(self._settings)
         try:
             rows = list(client.query(sql, parameters=parameters).named_results())
         except BaseException:
@@ -103,14 +100,30 @@ class ClickHousePool:
         self._idle.put(client)
         return rows
 
+    def _idle_client(self) -> Client | None:
+        try:
+            return self._idle.get_nowait()
+        except Empty:
+            return None
+
     def _fail(self, question: str, error: Exception) -> NoReturn:
         """Count and log a failure; raise it as `UnavailableError` where asking again may help."""
-        reason = _reason(error)
+        reason, cause = _reason(error), self._cause(error)
         self._metrics.query_failures.labels(question, reason).inc()
-        log.warning("%s failed (%s): %s", question, reason, one_line(error))
+        log.warning("%s failed (%s): %s", question, reason, cause)
         if reason == "error":
             raise error
-        raise UnavailableError(_DETAILS[reason], reason=reason, cause=one_line(error)) from error
+        raise UnavailableError(_DETAILS[reason], reason=reason, cause=cause) from error
+
+    def _cause(self, error: Exception) -> str:
+        """One line for operators: what ClickHouse says, or why nothing could be heard from it."""
+        if getattr(error, "code", None) is not None:
+            return _one_line(error)
+        where = clickhouse_arguments(self._settings.clickhouse_url)
+        root: BaseException = error
+        while inner := root.__cause__ or root.__context__:
+            root = inner
+        return f"{where['host']}:{where['port']}: {_one_line(root)}"
 
     def close(self) -> None:
         """Wait for the running queries and close every client."""
@@ -148,6 +161,6 @@ def _reason(error: Exception) -> str:
     return _REASONS.get(code, "error")
 
 
-def one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     """The beginning of an error's text, for a log line or a health check."""
     return " ".join(str(error).split())[:_TEXT_CHARACTERS]

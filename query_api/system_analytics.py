@@ -18,7 +18,6 @@ from query_api.trend import Totals, delivery, points
 from query_api.user_analytics import period_of
 from query_api.zones import LocalClock, clock_over, shift_days, utc
 from schemas.api import system
-from schemas.api.costs import Projection
 
 
 @dataclass(frozen=True)
@@ -96,22 +95,16 @@ def _metrics(rows: _Rows, total: Totals, period: Period, clock: LocalClock) -> s
 
 
 def _cost_analysis(rows: _Rows, total: Totals, period: Period, now: float) -> system.CostAnalysis:
-    costs = {row["slot"]: row["cost_micros"] for row in rows.hourly_cost}
-    clock = clock_over(period.zone, _history_start(period), period.end)
-    past = history(hours_of(costs, clock), now)
+    reaches_now = period.end > now
+    _, month_end = month_of(period.zone, now)
+    end = max(period.end, month_end) if reaches_now else period.end
+    clock = clock_over(period.zone, _history_start(period), end)
+    hours = hours_of({row["slot"]: row["cost_micros"] for row in rows.hourly_cost}, clock)
     return system.CostAnalysis(
         **vars(cost_breakdown(rows.breakdown)),
-        projection=_projection(costs, period, now),
+        # The past needs no projection.
+        projection=project(hours, clock, now) if reaches_now else None,
         top_spenders=spenders(rows.top_spenders, total.cost_micros),
-        anomalies=anomalies.anomalies(past, clock, period.start),
+        anomalies=anomalies.anomalies(history(hours, now), clock, period.start),
         anomaly_method=anomalies.METHOD,
     )
-
-
-def _projection(costs: dict[int, int], period: Period, now: float) -> Projection | None:
-    """None unless the range reaches the present: the past needs no projection."""
-    if period.end <= now:
-        return None
-    _, month_end = month_of(period.zone, now)
-    clock = clock_over(period.zone, _history_start(period), max(month_end, period.end))
-    return project(hours_of(costs, clock), clock, now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from clickhouse_connect.driver.client import Client
 from fastapi.testclient import TestClient
 
 from query_api.app import create_app
@@ -33,6 +34,22 @@ def client(settings: ApiSettings) -> Iterator[TestClient]:
     """The API of `settings`; its own failures are answers, as they are for a client."""
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         yield client
+
+
+@pytest.fixture
+def lasting_client(clickhouse_client: Client) -> Client:
+    """A client of a new database with all tables, in which old rows do not expire.
+
+    Tests are about fixed dates; the tables' TTL would take their rows away some day.
+    """
+    found = clickhouse_client.query(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND "
+        "create_table_query LIKE '% TTL %'"
+    )
+    assert found.result_rows
+    for (table,) in found.result_rows:
+        clickhouse_client.command(f"ALTER TABLE {table} REMOVE TTL")
+    return clickhouse_client
 
 
 @pytest.fixture

@@ -2,25 +2,22 @@
 
 The cases lie in `sql/<question>/*.yaml`: `explain` says how the expected sums come about, `rows`
 holds the tables' rows (columns that are not named are 0 or empty), `expect` the answer's rows
-(columns that are not named must be 0; `expect_last`: its last rows). A time in `rows` or `parameters` is RFC 3339.
+(columns that are not named must be 0; `expect_last`: its last rows). Times are RFC 3339.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import clickhouse_connect
 import pytest
 import yaml
 from clickhouse_connect.driver.client import Client
 
 from query_api import questions
-from schemas.settings import clickhouse_arguments
 
 _CASES = Path(__file__).parent / "sql"
 _SQL = Path(questions.__file__).parent / "sql"
@@ -28,20 +25,14 @@ _QUESTIONS = sorted(path.stem for path in _SQL.glob("*.sql"))
 _FILES = sorted(_CASES.glob("*/*.yaml"))
 
 
-@pytest.fixture
-def database(clickhouse_database: str) -> Iterator[Client]:
-    with clickhouse_connect.get_client(**clickhouse_arguments(clickhouse_database)) as client:
-        yield client
-
-
 @pytest.mark.live
 @pytest.mark.parametrize("path", _FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_a_case(path: Path, database: Client) -> None:
+def test_a_case(path: Path, lasting_client: Client) -> None:
     case = yaml.safe_load(path.read_text(encoding="utf-8"))
     for table, rows in case.get("rows", {}).items():
-        _insert(database, table, rows)
+        _insert(lasting_client, table, rows)
     parameters = {name: _value(value) for name, value in case.get("parameters", {}).items()}
-    answer = database.query(questions.sql_of(path.parent.name), parameters=parameters)
+    answer = lasting_client.query(questions.sql_of(path.parent.name), parameters=parameters)
     rows = [_without_zeros(row) for row in answer.named_results()]
     if "expect_last" in case:
         assert rows[-len(case["expect_last"]) :] == case["expect_last"]
@@ -49,11 +40,11 @@ def test_a_case(path: Path, database: Client) -> None:
         assert rows == [_expected(row) for row in case["expect"]]
 
 
-def _insert(database: Client, table: str, rows: list[dict[str, Any]]) -> None:
+def _insert(client: Client, table: str, rows: list[dict[str, Any]]) -> None:
     # One insert a row: rows of one part would never have to be merged by FINAL.
     for row in rows:
         line = json.dumps({name: _moment(value) for name, value in row.items()})
-        database.raw_insert(table, insert_block=line, fmt="JSONEachRow")
+        client.raw_insert(table, insert_block=line, fmt="JSONEachRow")
 
 
 def _moment(value: Any) -> Any:

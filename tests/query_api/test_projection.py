@@ -1,0 +1,91 @@
+"""The projection: exact for a perfect rhythm, honest about noise, silent without history."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from query_api.hours import Hour
+from query_api.projection import METHOD, MIN_HISTORY_DAYS, month_of, project
+from query_api.zones import DAY_S
+from tests.query_api.series import ZONE, hours
+
+
+def _utc(text: str) -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+
+
+_START, _END = _utc("2026-01-19T00:00"), _utc("2026-03-31T23:00")
+_NOW = _utc("2026-03-16T10:30")
+_MONTH_START = _utc("2026-03-01T00:00")
+
+
+def _as_known_at(now: int, all_hours: list[Hour]) -> list[Hour]:
+    """The series as the tables have it at `now`: the hour that runs by the part that is over."""
+    return [
+        replace(hour, cost_micros=round(hour.cost_micros * _share_over(hour, now)))
+        for hour in all_hours
+    ]
+
+
+def _share_over(hour: Hour, now: int) -> float:
+    return min(1.0, max(0.0, (now - hour.start) / (hour.end - hour.start)))
+
+
+@pytest.mark.parametrize(
+    ("now", "start", "end"),
+    [
+        ("2026-03-16T10:30", "2026-03-01T00:00", "2026-03-31T23:00"),  # summer time has begun
+        ("2026-03-31T23:00", "2026-03-31T23:00", "2026-04-30T23:00"),  # April by local time
+        ("2026-12-31T12:00", "2026-12-01T00:00", "2027-01-01T00:00"),
+    ],
+)
+def test_the_period_is_the_local_calendar_month(now: str, start: str, end: str) -> None:
+    assert month_of(ZONE, _utc(now)) == (_utc(start), _utc(end))
+
+
+def test_a_perfect_rhythm_is_continued_exactly() -> None:
+    truth, clock = hours(_START, _END, noise=0)
+    found = project(_as_known_at(_NOW, truth), clock, _NOW)
+    assert found is not None
+    total = sum(hour.cost_micros for hour in truth if hour.start >= _MONTH_START)
+    assert found.projected_cost_micros == pytest.approx(total, abs=1)
+    assert found.low == pytest.approx(found.projected_cost_usd)
+    assert found.high == pytest.approx(found.projected_cost_usd)
+    assert found.period_end.isoformat() == "2026-04-01T00:00:00+01:00"
+    assert found.method == METHOD
+
+
+def test_the_range_holds_the_truth_about_as_often_as_it_says() -> None:
+    dice = random.Random(3)
+    rhythm, clock = hours(_START, _END, noise=0)
+    held = 0
+    for _ in range(80):
+        # Whole days vary, as days do: independent, ± 20 %.
+        factors = {hour.day: dice.gauss(1, 0.2) for hour in rhythm}
+        truth = [replace(h, cost_micros=round(h.cost_micros * factors[h.day])) for h in rhythm]
+        found = project(_as_known_at(_NOW, truth), clock, _NOW)
+        assert found is not None
+        total = sum(hour.cost_micros for hour in truth if hour.start >= _MONTH_START)
+        held += found.low <= total / 1_000_000 <= found.high
+    assert 0.7 <= held / 80 <= 0.9
+
+
+def test_what_was_spent_is_the_least_that_it_will_be() -> None:
+    truth, clock = hours(_START, _END, noise=0.9)
+    now = _utc("2026-03-31T22:45")
+    found = project(_as_known_at(now, truth), clock, now)
+    assert found is not None
+    assert found.cost_to_date_usd <= found.low <= found.projected_cost_usd <= found.high
+    assert found.high / found.cost_to_date_usd < 1.01
+
+
+@pytest.mark.parametrize("days", [0, 1, MIN_HISTORY_DAYS - 1])
+def test_too_little_history_gives_no_projection(days: int) -> None:
+    truth, clock = hours(_START, _END, noise=0)
+    begin = _NOW - days * DAY_S
+    young = [replace(h, cost_micros=h.cost_micros if h.start >= begin else 0) for h in truth]
+    assert project(_as_known_at(_NOW, young), clock, _NOW) is None
