@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +17,8 @@ from streams.core.pricing import RateIndex, usd_rates
 
 NOON_MS = 1_772_366_400_000
 """2026-03-01T12:00:00Z, the start of a minute, of a quarter of an hour, but not of a day."""
+RECENT_MS = int(time.time()) // 3600 * 3_600_000
+"""The start of the present hour, for rows that ClickHouse shall not drop as too old."""
 
 
 def event(sid: str | None = "SM1", **fields: Any) -> bytes:
@@ -106,12 +109,17 @@ def message(sid: str = "SM1", **fields: Any) -> Message:
     return msgspec.structs.replace(defaults, **fields)
 
 
-def any_message(seeded: random.Random, position: int, **fields: Any) -> Message:
-    """A message drawn at random from so small a world that cells are shared; user 0 is in it."""
+def any_message(
+    seeded: random.Random, position: int, until_ms: int = NOON_MS, span_h: int = 72, **fields: Any
+) -> Message:
+    """A message drawn at random from so small a world that cells are shared; user 0 is in it.
+
+    It occurred up to `span_h` before `until_ms`.
+    """
     processing_us = seeded.choice([None, 0, 127, 128, seeded.randrange(86_400_000_001)])
     drawn = {
         "user_id": seeded.choice([0, 0, 1, 2, 2**53 - 1]),
-        "occurred_ms": NOON_MS + seeded.randrange(-3 * 86_400_000, 300_000),
+        "occurred_ms": until_ms - seeded.randrange(span_h * 3_600_000),
         "position": position,
         "version": position,
         "direction": seeded.choice(["inbound", "outbound"]),

@@ -22,8 +22,11 @@ def _fields(events: Sequence[UsageEvent | Rejected]) -> list[object]:
     return [e if isinstance(e, Rejected) else msgspec.structs.asdict(e) for e in events]
 
 
+_ALONE = Decoder()
+
+
 def _one_by_one(values: Sequence[bytes | None]) -> list[object]:
-    return _fields([Decoder().one(value) for value in values])
+    return _fields([_ALONE.one(value) for value in values])
 
 
 def _sized(size: int) -> bytes:

@@ -1,0 +1,49 @@
+"""A broker with the product's topics, empty, and a store; for the tests of the stream's shell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from clickhouse_connect.driver.client import Client
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from deploy.topics import create_missing_topics
+from schemas.topics import topics
+from streams.clickhouse import Store, connect
+
+
+@pytest.fixture
+def broker(kafka: str) -> Iterator[str]:
+    """The bootstrap servers of a broker whose topics of the product are empty."""
+    delete_topics(kafka)
+    create_missing_topics(kafka, topics(usage_partitions=2))
+    yield kafka
+    delete_topics(kafka)
+
+
+def delete_topics(bootstrap_servers: str) -> None:
+    """Delete those of the product's topics that are there."""
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    names = [topic.name for topic in topics()]
+    for deleted in admin.delete_topics(names, operation_timeout=30).values():
+        try:
+            deleted.result(30)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise
+
+
+@pytest.fixture
+def client(clickhouse_database: str) -> Iterator[Client]:
+    """A client as the worker's is."""
+    connected = connect(clickhouse_database, 30)
+    yield connected
+    connected.close()
+
+
+@pytest.fixture
+def store(client: Client) -> Store:
+    """What the worker reads through."""
+    return Store(client)
