@@ -1,0 +1,206 @@
+"""From a router's events to exact answers: every number of both routes against the oracle.
+
+100,000 simulated events with duplicates, poison and disorder go through the real Kafka and the
+real ClickHouse engine, once undisturbed and once with the whole of `up` killed three times. Then
+every user's answer and the system's, in zones with odd offsets and across a change of daylight
+saving time, must equal what separate code computes from the ledger.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+import clickhouse_connect
+import pytest
+
+from schemas.settings import clickhouse_arguments
+from streams.dlq import letters
+from tests.e2e.running import Up
+from tests.oracle import dead_letters, ledger, messages, periods, rates
+from tests.oracle.answers import Oracle
+from tests.oracle.compare import differences
+
+pytestmark = pytest.mark.live
+
+EVENTS, USERS, DAYS = 100_000, 100, 380
+SHARES = ["--duplicates", "0.05", "--poison", "0.01", "--shuffle", "5000"]
+QUIET_WITHIN_S = 180
+
+
+class Run:
+    """A platform that has folded everything a ledger says was sent."""
+
+    def __init__(self, up: Up, sent: list[ledger.Sent]) -> None:
+        self.up = up
+        self.sent = sent
+        folded = messages.fold(sent, rates.shipped(), with_receipts=False)
+        self.oracle = Oracle(folded)
+
+
+@pytest.fixture(scope="module", params=[0, 3], ids=["undisturbed", "killed three times"])
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Simulate, with `param` SIGKILLs of everything at random moments, and wait for the end."""
+    directory = tmp_path_factory.mktemp("e2e")
+    up, book = Up(directory / "data"), directory / "ledger.ndjson"
+    up.start()
+    try:
+        yield _simulated(up, book, request.param)
+    finally:
+        up.stop()
+
+
+def _simulated(up: Up, book: Path, kills: int) -> Run:
+    up.wait_until_ready()
+    router = up.simulate(
+        *SHARES, "--rate", "4000" if kills else "0", "--events", str(EVENTS), "--days", str(DAYS),
+        "--users", str(USERS), "--seed", str(20 + kills), "--ledger", str(book),
+    )  # fmt: skip
+    moments = random.Random(7)
+    for _ in range(kills):
+        time.sleep(moments.uniform(2, 9))
+        up.kill()
+        up.start()
+    assert router.wait(300) == 0
+    up.wait_until_ready()
+    sent = list(ledger.read(book))
+    records = sum(entry.kind != "mapping" for entry in sent)
+    assert records >= EVENTS
+    _wait_until_folded(up, records)
+    return Run(up, sent)
+
+
+def test_every_number_of_every_user_equals_the_oracle(run: Run) -> None:
+    tokens = {user: run.up.token(user) for user in run.oracle.users[:1]}
+    admin = run.up.token(1, "--admin")
+    found = []
+    with ThreadPoolExecutor(4) as pool:
+        asked = [
+            pool.submit(_user_differences, run, admin, user, question)
+            for user in run.oracle.users
+            for question in _questions()
+        ]
+        for answer in asked:
+            found += answer.result()
+    assert found == []
+    mine = run.up.get("/me/sms-analytics", tokens[run.oracle.users[0]])
+    assert mine["user_id"] == run.oracle.users[0]
+
+
+def test_every_number_of_the_system_equals_the_oracle(run: Run) -> None:
+    admin = run.up.token(1, "--admin")
+    found = []
+    for question in _questions():
+        answer = _whole_system(run.up, admin, question)
+        expected = run.oracle.system(_asked(question, answer))
+        found += [f"{question}: {line}" for line in differences(answer, expected)]
+    assert found == []
+
+
+def test_dead_letters_are_exactly_the_poison(run: Run) -> None:
+    bootstrap = run.up.runtime()["kafka_url"].removeprefix("kafka://")
+    found = list(letters(bootstrap))
+    assert {(letter.key, letter.value) for letter in found} == dead_letters.expected(run.sent)
+    reasons = dead_letters.expected_reasons(run.sent)
+    assert {(letter.key, letter.value): letter.reason for letter in found} == reasons
+
+
+def test_reconcile_sees_that_rollups_are_the_usage_log(run: Run) -> None:
+    reconciled = run.up.run("reconcile")
+    assert reconciled.returncode == 0, reconciled.stdout + reconciled.stderr
+
+
+def test_reconcile_finds_a_row_that_was_tampered_with(run: Run) -> None:
+    url = run.up.runtime()["clickhouse_url"]
+    with clickhouse_connect.get_client(**clickhouse_arguments(url)) as client:
+        row = "SELECT * REPLACE (segments + 1 AS segments) FROM user_usage_1d FINAL LIMIT 1"
+        client.command(f"INSERT INTO user_usage_1d {row}")
+    reconciled = run.up.run("reconcile")
+    assert reconciled.returncode == 1
+    assert "user_usage_1d" in reconciled.stdout
+    assert "segments" in reconciled.stdout
+
+
+def _wait_until_folded(up: Up, records: int) -> None:
+    url = up.runtime()["clickhouse_url"]
+    deadline = time.monotonic() + QUIET_WITHIN_S
+    with clickhouse_connect.get_client(**clickhouse_arguments(url)) as client:
+        while time.monotonic() < deadline:
+            query = "SELECT sum(next_offset), sum(end_offset) FROM source_progress FINAL"
+            ((durable, end),) = client.query(query).result_rows
+            if durable == end and durable >= records:
+                return
+            time.sleep(0.5)
+    raise AssertionError(f"{durable} of {end} records folded, {records} sent")
+
+
+def _questions() -> list[dict[str, str]]:
+    change = _change_of_clocks("America/St_Johns")
+    around = {
+        "start": _text(change - timedelta(hours=30)),
+        "end": _text(change + timedelta(hours=20)),
+    }
+    day = {"start": _text(change - timedelta(hours=7)), "end": _text(change + timedelta(hours=9))}
+    return [
+        {"time_range": "30d", "timezone": "UTC"},
+        {"time_range": "90d", "timezone": "Asia/Kathmandu"},
+        {"time_range": "1y", "timezone": "America/St_Johns"},
+        {"time_range": "7d", "timezone": "Asia/Kathmandu"},
+        {**around, "timezone": "America/St_Johns"},
+        {**day, "timezone": "America/St_Johns"},
+    ]
+
+
+def _change_of_clocks(timezone: str) -> datetime:
+    """The last whole hour before which a zone's offset changed, at least two days ago."""
+    zone = ZoneInfo(timezone)
+    moment = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=2)
+    while (
+        moment.astimezone(zone).utcoffset()
+        == (moment - timedelta(hours=1)).astimezone(zone).utcoffset()
+    ):
+        moment -= timedelta(hours=1)
+    return moment
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _asked(question: dict[str, str], answer: Any) -> periods.Question:
+    """The question as the oracle takes it: asked when the API answered."""
+    now = _seconds(answer["generated_at"])
+    as_of_ms = round(_seconds(answer["data_as_of"]) * 1000)
+    if "start" in question:
+        start, end = int(_seconds(question["start"])), int(_seconds(question["end"]))
+        return periods.between(start, end, question["timezone"], now, as_of_ms)
+    return periods.named(question["time_range"], question["timezone"], now, as_of_ms)
+
+
+def _user_differences(run: Run, admin: str, user: int, question: dict[str, str]) -> list[str]:
+    answer = run.up.get(f"/admin/users/{user}/sms-analytics?{urlencode(question)}", admin)
+    expected = run.oracle.user(user, _asked(question, answer))
+    return [f"user {user} {question}: {line}" for line in differences(answer, expected)]
+
+
+def _whole_system(up: Up, admin: str, question: dict[str, str]) -> Any:
+    """The system's answer with all pages of the comparison of users."""
+    path = "/admin/sms-analytics/system?"
+    answer = up.get(path + urlencode({**question, "limit": "100"}), admin)
+    cursor = answer["next_cursor"]
+    while cursor:
+        page = up.get(path + urlencode({**question, "limit": "100", "cursor": cursor}), admin)
+        answer["user_comparison"] += page["user_comparison"]
+        cursor = page["next_cursor"]
+    return answer
