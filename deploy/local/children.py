@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _GUARD = Path(__file__).with_name("guard.py")
-_ROTATE_BYTES = 16 << 20
+MOST_LOG_BYTES = 16 << 20
 _TAIL_BYTES = 4096
 
 
@@ -24,7 +25,6 @@ class Child:
     ) -> None:
         self.name = name
         self.log = log
-        _rotate(log)
         guarded = [sys.executable, "-IS", str(_GUARD), str(os.getpid()), *command]
         with log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603
@@ -54,6 +54,15 @@ class Child:
             lines = file.read().decode(errors="replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
+    def keep_log_small(self) -> None:
+        """Put the log aside, in place of the one before, once it has grown large.
+
+        It is copied and emptied, not renamed: the process goes on appending to the same file.
+        """
+        if self.log.stat().st_size > MOST_LOG_BYTES:
+            shutil.copyfile(self.log, self.log.with_suffix(".old.log"))
+            os.truncate(self.log, 0)
+
     def terminate(self) -> None:
         """Ask it to stop, without waiting for it."""
         if self.exit_status is None:
@@ -81,9 +90,3 @@ def stop_all(children: Sequence[Child], patience_s: float) -> None:
         child.terminate()
     for child in children:
         child.stop(max(0.0, deadline - time.monotonic()))
-
-
-def _rotate(log: Path) -> None:
-    """Keep one older file once a log has grown large."""
-    if log.exists() and log.stat().st_size > _ROTATE_BYTES:
-        log.replace(log.with_suffix(".old.log"))

@@ -21,7 +21,7 @@ from deploy.local.clickhouse_http import Server
 from deploy.local.locking import AlreadyLockedError, locked
 
 _log = logging.getLogger(__name__)
-_PATIENCE_S = 5.0
+_PATIENCE_S = 3.0
 
 
 def main() -> int:

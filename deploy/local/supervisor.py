@@ -98,6 +98,7 @@ class Supervisor:
         has ended."""
         while not until():
             for item in list(self._all):
+                item.child.keep_log_small()
                 if item.child.exit_status is not None and item.ended():
                     self._all.remove(item)
             time.sleep(_TICK_S)

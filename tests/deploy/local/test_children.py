@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import Unusable
-from deploy.local.children import Child, stop_all
+from deploy.local.children import MOST_LOG_BYTES, Child, stop_all
 from deploy.local.supervisor import STORE, TRAFFIC, WORK, Supervisor, obituary
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -52,12 +52,17 @@ def test_output_is_appended_to_the_log(tmp_path: Path) -> None:
     assert obituary(child) == f"Sayer ended (3): second (see {log})."
 
 
-def test_a_large_log_is_put_aside(tmp_path: Path) -> None:
-    log = tmp_path / "sayer.log"
-    log.write_bytes(b"x" * (17 << 20))
-    ended(Child("Sayer", saying("new"), log))
-    assert log.read_text() == "new\n"
-    assert (tmp_path / "sayer.old.log").stat().st_size == 17 << 20
+WRITING = "import time\nfor n in range(10**9): print('x' * 100_000, n, flush=True)"
+
+
+def test_a_large_log_is_put_aside_while_it_is_written(tmp_path: Path) -> None:
+    log, old = tmp_path / "writer.log", tmp_path / "writer.old.log"
+    supervisor = Supervisor(lambda line: None)
+    supervisor.keep(lambda: Child("Writer", [sys.executable, "-c", WRITING], log), TRAFFIC)
+    supervisor.watch(until=old.exists)
+    supervisor.stop()
+    assert old.stat().st_size > MOST_LOG_BYTES
+    assert b"\0" not in log.read_bytes()
 
 
 def test_who_does_not_stop_is_killed(tmp_path: Path) -> None:
