@@ -1,7 +1,9 @@
-"""The OpenAPI document: what FastAPI derives from the routes, plus the error answers."""
+"""The OpenAPI document: what FastAPI derives from the routes, plus errors and examples."""
 
 from __future__ import annotations
 
+import json
+from importlib.resources import files
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,6 +13,12 @@ from query_api.problems import MEDIA_TYPE
 from schemas.api.health import Unreadiness
 from schemas.api.problems import Problem
 
+_EXAMPLES = {
+    "my_sms_analytics": "user_analytics",
+    "user_sms_analytics": "user_analytics",
+    "system_sms_analytics": "system_analytics",
+}
+"""Which file shows a good answer of an operation."""
 _REFERENCE = "#/components/schemas/{model}"
 _DESCRIPTION = """\
 Answers are computed from exact rollups: `data_as_of` says up to when. Every error is a problem
@@ -41,11 +49,18 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas |= schema.pop("$defs", {}) | {model.__name__: schema}
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    content = {MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(model="Problem")}}}
+    problem = {MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(model="Problem")}}}
     for path in made["paths"].values():
         for operation in path.values():
-            operation["responses"]["default"] = {
-                "description": "Any other error",
-                "content": content,
-            }
+            answers = operation["responses"]
+            answers["default"] = {"description": "Any other error", "content": problem}
+            # Set here because FastAPI takes every null out of examples that it is given.
+            if name := _EXAMPLES.get(operation["operationId"]):
+                answers["200"]["content"]["application/json"]["example"] = _example(name)
     return made
+
+
+def _example(name: str) -> Any:
+    """A good answer: `schemas/api/examples/<name>.json`."""
+    text = files("schemas.api").joinpath("examples", f"{name}.json").read_text(encoding="utf-8")
+    return json.loads(text)

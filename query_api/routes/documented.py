@@ -7,6 +7,8 @@ from typing import Any
 from query_api.problems import MEDIA_TYPE
 from schemas.api.problems import FieldError, Problem
 
+Responses = dict[int | str, dict[str, Any]]
+
 _PATH = "/api/v1/analytics/me/sms-analytics"
 
 
@@ -31,7 +33,7 @@ def _with_header(response: dict[str, Any], name: str, example: str) -> dict[str,
 
 _TOO_LONG = "end must be at most 400 days after start"
 
-ERRORS: dict[int | str, dict[str, Any]] = {
+ERRORS: Responses = {
     401: _with_header(
         _response(401, "Unauthorized", "The token has expired."),
         "WWW-Authenticate",
