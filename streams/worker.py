@@ -43,6 +43,7 @@ logger = logging.getLogger(__name__)
 
 _HEARTBEAT_S = 1.0
 _CATCHING_UP_S = 5.0
+_DRAIN_S = 8.0
 _READY_WITHIN_S = 180.0
 EXIT_FAILED = 70
 
@@ -313,7 +314,11 @@ async def _run(settings: WorkerSettings) -> None:
             if worker.app.crashed:
                 logger.error("Faust crashed: %r", worker.app.crash_reason)
                 _exit()
-    await asyncio.wait_for(worker.drain(), 10)
+    # Without a broker Faust's own stop would wait for it without end.
+    overdue = threading.Timer(_DRAIN_S, os._exit, [0])
+    overdue.daemon = True
+    overdue.start()
+    await worker.drain()
 
 
 def main(settings: WorkerSettings | None = None) -> int:
@@ -332,8 +337,6 @@ def main(settings: WorkerSettings | None = None) -> int:
     except ValidationError as error:
         logger.error("%s", error)
         return 2
-    except TimeoutError:
-        logger.warning("stopped before the last flush was durable; it will be folded again")
     os._exit(0)  # Faust leaves threads behind that would wait for the broker.
 
 
