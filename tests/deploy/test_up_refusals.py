@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from deploy.cli import app
 from deploy.errors import Unusable
 from deploy.local import clickhouse
 from deploy.local.kafka_jars import KAFKA_VERSION
-from deploy.local.ports import free_port
+from deploy.local.ports import check_ports, free_port
 
 BROKEN_JAVA = """#!/bin/sh
 case "$*" in
@@ -49,6 +50,8 @@ def java(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("option", ["--api-port", "--kafka-port", "--clickhouse-port"])
 def test_a_port_in_use(tmp_path: Path, option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once = partial(check_ports, patience_s=0)
+    monkeypatch.setattr("deploy.local.platform.check_ports", at_once)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
