@@ -19,9 +19,10 @@ def create_missing_topics(
 ) -> list[str]:
     """Create the topics that the broker lacks, leave the others as they are.
 
-    Returns the names of those created. Raises Unusable, naming the topic, when one cannot be.
+    Returns the names of those created, once the broker shows them to everyone. Raises Unusable,
+    naming the topic, when one cannot be created.
     """
-    admin = _admin(bootstrap_servers)
+    admin, wanted = _admin(bootstrap_servers), list(wanted)
     new = [
         NewTopic(topic.name, topic.partitions, replication_factor, config=dict(topic.config))
         for topic in wanted
@@ -35,7 +36,17 @@ def create_missing_topics(
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 reason = error.args[0].str()
                 raise Unusable(f"The topic {name} cannot be created: {reason}.") from None
+    _wait_until_visible(bootstrap_servers, wanted)
     return created
+
+
+def _wait_until_visible(bootstrap_servers: str, wanted: Sequence[Topic]) -> None:
+    """The controller acknowledges a topic before the brokers have heard of it."""
+    deadline = time.monotonic() + _TIMEOUT_S
+    while missing := missing_topics(bootstrap_servers, wanted):
+        if time.monotonic() > deadline:
+            raise Unusable(f"Kafka does not show the new topics {', '.join(missing)}.")
+        time.sleep(0.05)
 
 
 def missing_topics(bootstrap_servers: str, wanted: Sequence[Topic]) -> list[str]:
