@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from deploy.topics import create_missing_topics
@@ -18,9 +19,33 @@ from streams.clickhouse import Store, connect
 def broker(kafka: str) -> Iterator[str]:
     """The bootstrap servers of a broker whose topics of the product are empty."""
     delete_topics(kafka)
-    create_missing_topics(kafka, topics(usage_partitions=2))
+    create_topics(kafka)
     yield kafka
     delete_topics(kafka)
+
+
+def create_topics(bootstrap_servers: str) -> None:
+    """Create the product's topics, two partitions of usage; returns when all of them answer."""
+    wanted = topics(usage_partitions=2)
+    create_missing_topics(bootstrap_servers, wanted)
+    partitions = [
+        TopicPartition(topic.name, n) for topic in wanted for n in range(topic.partitions)
+    ]
+    consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "ready"})
+    deadline = time.monotonic() + 30
+    try:
+        while True:
+            try:
+                consumer.committed(partitions[:1], timeout=5)
+                for partition in partitions:
+                    consumer.get_watermark_offsets(partition, 5)
+                return
+            except KafkaException:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+    finally:
+        consumer.close()
 
 
 def delete_topics(bootstrap_servers: str) -> None:
