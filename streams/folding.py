@@ -163,20 +163,27 @@ class Folder:
             raise
 
     def _known(self, state: WorkingSet, events: Sequence[UsageEvent]) -> dict[str, Message]:
-        """Those messages of these events that were seen before, from memory or ClickHouse."""
+        """Those messages of these events that were seen before, from memory or ClickHouse.
+
+        The others are in the filter afterwards, whether they are folded or rejected.
+        """
         known, absent = {}, []
+        find = state.find
         for event in events:
-            message = state.find(event.message_sid)
+            sid = event.message_sid
+            message = find(sid)
             if message is None:
-                absent.append(event.message_sid)
+                absent.append(sid)
             else:
-                known[event.message_sid] = message
+                known[sid] = message
         if absent:
-            perhaps = self._sids.maybe(hashes_of(absent))
+            hashes = hashes_of(absent)
+            perhaps = self._sids.maybe(hashes)
             if perhaps.any():
                 asked = [absent[index] for index in np.flatnonzero(perhaps).tolist()]
                 metrics.LOOKUPS.labels("sids").inc()
                 known.update(self._store.messages(state.source, asked))
+            self._sids.add(hashes)
         return known
 
     def _apply(self, state: WorkingSet, messages: list[Message], record_ms: list[int]) -> None:
@@ -194,8 +201,6 @@ class Folder:
     def _remember(self, state: WorkingSet, messages: list[Message]) -> None:
         for message in messages:
             state.remember(message)
-        if messages:
-            self._sids.add(hashes_of([message.sid for message in messages]))
         state.messages.extend(messages)
 
     def _reject(self, state: WorkingSet, chunk: Chunk, index: int, rejected: Rejected) -> None:

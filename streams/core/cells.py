@@ -70,7 +70,9 @@ class CellTable:
         """The rows of cells, made empty where they are new."""
         found = list(map(self.rows.get, keys))
         if None in found:
-            found = [self.row(key) for key in keys]
+            for index, row in enumerate(found):
+                if row is None:
+                    found[index] = self._add(keys[index])
         return np.array(found, np.int64)
 
     def add(self, rows: Ints, deltas: Ints, last: Ints) -> None:
@@ -131,8 +133,10 @@ class CellTable:
         else:
             row = len(self.keys)
             self.keys.append(key)
-            for histograms in self.sparse:
-                histograms.append(None)
+            errors, processing, latency = self.sparse
+            errors.append(None)
+            processing.append(None)
+            latency.append(None)
             if row == len(self.last):
                 self._grow()
         self.rows[key] = row

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -42,6 +43,8 @@ _PLAIN = (
     "gsm_saved_segments",
     "trimmed_saved_segments",
 )
+_PLAIN_COLUMNS = [COLUMN[name] for name in _PLAIN]
+_plain = attrgetter(*_PLAIN)
 _FIRST_STATUS = COLUMN["status_accepted"]
 _combinations: dict[tuple[str, str, str], int] = {}
 
@@ -142,7 +145,7 @@ def fold(tables: Mapping[str, CellTable], groups: Mapping[str, Groups], batch: B
     applied before a restart is not applied again.
     """
     deltas = deltas_of(batch.messages)
-    errors, times = _counts(batch.messages)
+    counts = _counts(batch.messages)
     sums: dict[str, Sums] = {}
     for name, part in groups.items():
         if not part.keys:
@@ -161,9 +164,12 @@ def fold(tables: Mapping[str, CellTable], groups: Mapping[str, Groups], batch: B
         else:
             total = sums[name] = add_up(deltas[events], positions, of_event, len(rows))
         table.add(rows[total.groups], total.deltas, total.last)
-        row_of = dict(zip(events.tolist(), rows[of_event].tolist(), strict=True))
-        table.count(0, [(row_of[i], code) for i, code in errors if i in row_of])
-        table.count(1, [(row_of[i], index) for i, index in times if i in row_of])
+        row_of = np.full(len(batch.messages), -1, np.int64)
+        row_of[events] = rows[of_event]
+        for kind, (indices, keys) in enumerate(counts):
+            touched = row_of[indices]
+            here = touched >= 0
+            table.count(kind, zip(touched[here].tolist(), keys[here].tolist(), strict=True))
 
 
 def _group(table: str, events: Ints, users: Ints, at: Ints, codes: Ints) -> Groups:
@@ -196,13 +202,18 @@ def _starts(columns: Sequence[Ints]) -> npt.NDArray[np.bool_]:
     return starts
 
 
-def _counts(messages: Sequence[Message]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """What the histograms count: (index of the message, error code), and (index, bin)."""
+def _counts(messages: Sequence[Message]) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
+    """What the histograms count: indices of messages with their error codes, and with bins."""
     codes = [(i, m.error_code) for i, m in enumerate(messages) if m.error_code is not None]
     times = [
         (i, bin_of(m.processing_us)) for i, m in enumerate(messages) if m.processing_us is not None
     ]
-    return codes, times
+    return _columns(codes), _columns(times)
+
+
+def _columns(pairs: list[tuple[int, int]]) -> tuple[Ints, Ints]:
+    table = np.array(pairs, np.int64).reshape(-1, 2)
+    return table[:, 0], table[:, 1]
 
 
 def deltas_of(messages: Sequence[Message]) -> Ints:
@@ -210,9 +221,8 @@ def deltas_of(messages: Sequence[Message]) -> Ints:
     count = len(messages)
     deltas = np.zeros((count, WIDTH), np.int64)
     deltas[:, COLUMN["messages"]] = 1
-    for name in _PLAIN:
-        values = array("q", map(attrgetter(name), messages))
-        deltas[:, COLUMN[name]] = np.frombuffer(values, np.int64)
+    flat = array("q", chain.from_iterable(map(_plain, messages)))
+    deltas[:, _PLAIN_COLUMNS] = np.frombuffer(flat, np.int64).reshape(count, len(_PLAIN))
     statuses = [_FIRST_STATUS + RANK[m.status] for m in messages]
     deltas[np.arange(count), statuses] = 1
     times = np.array([-1 if m.processing_us is None else m.processing_us for m in messages])

@@ -75,8 +75,7 @@ class RateIndex:
         for tier in tiers:
             for valid_from, rate in tier:
                 if valid_from <= at_ms:
-                    units = segments if message_type == "sms" else 1
-                    return _quote(rate, units)
+                    return _quote(rate, segments if message_type == "sms" else 1)
         return NO_RATE
 
     def _candidates(

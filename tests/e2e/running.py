@@ -77,9 +77,11 @@ class Up:
         return subprocess.run(command, capture_output=True, text=True, **options)
 
     def simulate(self, *options: str) -> subprocess.Popen[bytes]:
-        """Start the simulated router."""
+        """Start the simulated router, on the addresses of this `up` even while it is down."""
         return subprocess.Popen(
-            [CLI, "simulate", "--data-dir", self.directory, *options], stderr=subprocess.DEVNULL
+            [CLI, "simulate", "--data-dir", self.directory, *options],
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "SMS_KAFKA_URL": f"kafka://127.0.0.1:{self._ports[1]}"},
         )
 
     def token(self, user_id: int, *options: str) -> str:

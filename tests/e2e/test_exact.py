@@ -32,6 +32,7 @@ pytestmark = pytest.mark.live
 
 EVENTS, USERS, DAYS = 100_000, 100, 380
 SHARES = ["--duplicates", "0.05", "--poison", "0.01", "--shuffle", "5000"]
+PARTS = 10
 QUIET_WITHIN_S = 180
 
 
@@ -58,23 +59,35 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 def _simulated(up: Up, book: Path, kills: int) -> Run:
+    """Send the same kind of traffic in parts, with `kills` SIGKILLs of everything meanwhile."""
     up.wait_until_ready()
-    router = up.simulate(
-        *SHARES, "--rate", "4000" if kills else "0", "--events", str(EVENTS), "--days", str(DAYS),
-        "--users", str(USERS), "--seed", str(20 + kills), "--ledger", str(book),
-    )  # fmt: skip
-    moments = random.Random(7)
-    for _ in range(kills):
-        time.sleep(moments.uniform(2, 9))
-        up.kill()
-        up.start()
-    assert router.wait(300) == 0
+    shares = [*SHARES, "--events", str(EVENTS), "--days", str(DAYS), "--users", str(USERS)]
+    prepared = up.run("simulate", *shares, "--seed", str(20 + kills), "--prepare", str(book))
+    assert prepared.returncode == 0, prepared.stderr
+    with ThreadPoolExecutor(1) as router:
+        sending = router.submit(_send_in_parts, up, book)
+        moments = random.Random(7)
+        for _ in range(kills):
+            time.sleep(moments.uniform(2, 9))
+            assert not sending.done()
+            up.kill()
+            up.start()
+        sending.result(300)
     up.wait_until_ready()
     sent = list(ledger.read(book))
     records = sum(entry.kind != "mapping" for entry in sent)
     assert records >= EVENTS
     _wait_until_folded(up, records)
     return Run(up, sent)
+
+
+def _send_in_parts(up: Up, book: Path) -> None:
+    lines = book.read_bytes().splitlines(keepends=True)
+    size = -(-len(lines) // PARTS)
+    for number in range(PARTS):
+        part = book.with_name(f"part-{number}.ndjson")
+        part.write_bytes(b"".join(lines[number * size : (number + 1) * size]))
+        assert up.simulate("--replay", str(part)).wait(200) == 0
 
 
 def test_every_number_of_every_user_equals_the_oracle(run: Run) -> None:
