@@ -53,7 +53,11 @@ def missing_topics(bootstrap_servers: str, wanted: Sequence[Topic]) -> list[str]
     """The names of those topics that the broker does not have. Raises KafkaException when it
     cannot be reached."""
     present = _admin(bootstrap_servers).list_topics(timeout=5).topics
-    return [topic.name for topic in wanted if topic.name not in present]
+    return [
+        topic.name
+        for topic in wanted
+        if topic.name not in present or present[topic.name].error is not None
+    ]
 
 
 def check_broker(bootstrap_servers: str) -> None:
