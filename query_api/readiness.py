@@ -142,6 +142,8 @@ def positions_check(attempts: Rows, progress: Rows) -> Check:
     """No position may have ended workers again and again without being passed since."""
     passed = {row["source"]: row["next_offset"] for row in progress}
     stuck = [row for row in attempts if passed.get(row["source"], 0) <= row["next_offset"]]
+    # A worker takes all of its partitions down with it; where one named a record, that is the one.
+    stuck = [row for row in stuck if row["error"]] or stuck
     if stuck:
         detail = "; ".join(_stuck(row) for row in stuck)
         return Check(name="positions", status="failed", detail=detail)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from streams.core.cells import CellTable, Key
 from streams.core.fold import combination_parts
 from streams.core.message import Message
 from streams.core.seen import Hashes
+from streams.patience import until_done
 from streams.rows import MESSAGE_COLUMNS, cell_columns, load_cell, message_of
 
 _SIDS_PER_QUERY = 20_000
@@ -53,10 +55,14 @@ def connect(url: str, timeout_s: float) -> Client:
 
 
 class Store:
-    """Reads for one worker, over one client (calls are made one after the other)."""
+    """Reads for one worker, over one client (calls are made one after the other).
 
-    def __init__(self, client: Client) -> None:
+    While ClickHouse does not answer they wait, until `stopping` is set (AbandonedError).
+    """
+
+    def __init__(self, client: Client, stopping: threading.Event | None = None) -> None:
         self._client = client
+        self._stopping = stopping or threading.Event()
 
     def epoch(self) -> int:
         """The newest log epoch that anything was written from; 0 before the first."""
@@ -189,8 +195,10 @@ class Store:
             load_cell(table, row)
 
     def _rows(self, query: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
-        rows: Sequence[Sequence[Any]] = self._client.query(query, parameters=parameters).result_rows
-        return rows
+        def read() -> Sequence[Sequence[Any]]:
+            return self._client.query(query, parameters=parameters).result_rows
+
+        return until_done("reading ClickHouse", read, self._stopping)
 
 
 def keys_range(keys: Sequence[Key]) -> tuple[int, int]:

@@ -14,3 +14,7 @@ class PoisonRecordError(Exception):
         super().__init__(f"partition {partition} offset {offset}: {type(error).__name__}: {error}")
         self.partition = partition
         self.offset = offset
+
+
+class AbandonedError(Exception):
+    """The assignment that some work belongs to has ended; its events will be folded again."""

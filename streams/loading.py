@@ -93,7 +93,7 @@ class Loader:
             for hashes in self._store.sid_hashes(state.source):
                 self._sids.add(hashes)
             self._filtered.add(state.source)
-        limit = self._settings.max_hot_cells // (2 * sharers)
+        limit = self._settings.max_hot_cells // (3 * sharers)
         for name, table in state.tables.items():
             self._store.load_hot(name, table, state.source, limit)
         for message in self._store.messages_since(

@@ -6,8 +6,6 @@ Every step may be made again: rows are absolute and replace themselves.
 
 from __future__ import annotations
 
-import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,19 +17,12 @@ from clickhouse_connect.driver.client import Client
 from schemas.rows import CELL_TABLES, PROGRESS, USAGE_LOG
 from streams import metrics
 from streams.dead_letters import DeadLetterProducer
-from streams.errors import WorkerStoppedError
 from streams.native import Block
+from streams.patience import until_done
 from streams.rows import cell_block, usage_block
 from streams.working_set import Snapshot
 
-logger = logging.getLogger(__name__)
-
 _ROWS_PER_INSERT = 200_000
-_LONGEST_PAUSE_S = 5.0
-
-
-class FlushAbandonedError(Exception):
-    """The assignment that a flush belongs to has ended; its events will be folded again."""
 
 
 class Sink:
@@ -53,7 +44,7 @@ class Sink:
     def flush(self, snapshots: Sequence[Snapshot], abandoned: threading.Event) -> None:
         """Write snapshots of any number of partitions; returns when all of it is durable.
 
-        Failures are tried again with growing pauses; raises FlushAbandonedError once the event
+        Failures are tried again with growing pauses; raises AbandonedError once the event
         is set.
         """
         started = time.monotonic()
@@ -70,7 +61,7 @@ class Sink:
                 self._insert(name, cell_block(name, parts), abandoned)
         letters = list(chain.from_iterable(part.dead_letters for part in snapshots))
         if letters:
-            self._retry("dead_letters", lambda: self._dead_letters.send(letters), abandoned)
+            until_done("sending dead letters", lambda: self._dead_letters.send(letters), abandoned)
         self._insert(PROGRESS, self._progress(snapshots), abandoned)
         metrics.FLUSHES.inc()
         metrics.FLUSH_SECONDS.observe(time.monotonic() - started)
@@ -99,22 +90,5 @@ class Sink:
                 self._client = None
                 raise
 
-        self._retry(table, insert, abandoned)
+        until_done(f"writing {table}", insert, abandoned)
         metrics.ROWS.labels(table).inc(block.count)
-
-    def _retry(self, what: str, action: Callable[[], None], abandoned: threading.Event) -> None:
-        pause = 0.1
-        while True:
-            if abandoned.is_set():
-                raise FlushAbandonedError
-            try:
-                action()
-            except WorkerStoppedError:
-                raise
-            except Exception as error:
-                metrics.RETRIES.labels(what).inc()
-                logger.warning("writing %s failed, trying again in %.1f s: %s", what, pause, error)
-                abandoned.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311
-                pause = min(pause * 2, _LONGEST_PAUSE_S)
-            else:
-                return

@@ -18,6 +18,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn, TypeVar
 
+from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import KafkaException
 from faust.types import TP
 from prometheus_client import start_http_server
@@ -30,13 +31,13 @@ from streams.app import create_app, working_sets
 from streams.clickhouse import Deaths, Store, connect
 from streams.core.seen import SidFilter
 from streams.dead_letters import DeadLetterProducer
-from streams.errors import PoisonRecordError, WorkerStoppedError
+from streams.errors import AbandonedError, PoisonRecordError, WorkerStoppedError
 from streams.folding import Chunk, Folder
 from streams.loading import Loader
 from streams.reader import Log, Reader
 from streams.reference import ReferenceData
 from streams.settings import WorkerSettings
-from streams.sink import FlushAbandonedError, Sink
+from streams.sink import Sink
 from streams.working_set import Snapshot
 
 logger = logging.getLogger(__name__)
@@ -58,7 +59,8 @@ class Worker:
         self._log = Log(settings.bootstrap_servers)
         topic_id, partitions = self._log.describe()
         sids = SidFilter(settings.sid_filter_mb)
-        store = Store(connect(settings.clickhouse_url, settings.insert_timeout_s))
+        self._halting = threading.Event()
+        store = Store(connect(settings.clickhouse_url, settings.insert_timeout_s), self._halting)
         self._store = store
         self._reference = ReferenceData(settings)
         self._reader = Reader(settings.bootstrap_servers, settings.consumer_group)
@@ -92,6 +94,7 @@ class Worker:
     async def drain(self) -> None:
         """Stop reading, make durable what was folded, commit it and leave the group."""
         self._stopping = True
+        self._halting.set()
         await self._in("reader", self._reader.stop)
         if self._states:
             await self._flush_once()
@@ -110,8 +113,9 @@ class Worker:
 
     async def on_assigned(self) -> None:
         """Faust has recovered its (empty) table: load the assigned partitions and read on."""
-        generation = self._generation
-        self._abandoned = threading.Event()
+        self._abandoned.set()
+        self._generation += 1
+        generation, self._abandoned = self._generation, threading.Event()
         partitions = sorted(
             tp.partition for tp in self.app.consumer.assignment() if tp.topic == USAGE
         )
@@ -219,14 +223,14 @@ class Worker:
                 return
             try:
                 await self._in("sink", self._sink.flush, snapshots, abandoned)
-            except FlushAbandonedError:
+            except AbandonedError:
                 return
             async with self._folding:
                 if generation == self._generation:
                     self._acknowledge(snapshots)
 
     def _acknowledge(self, snapshots: list[Snapshot]) -> None:
-        cells = self._settings.max_hot_cells // (2 * len(snapshots))
+        cells = self._settings.max_hot_cells // (3 * len(snapshots))
         messages = self._settings.max_recent_messages // len(snapshots)
         for snapshot in snapshots:
             state = self._states[snapshot.partition]
@@ -333,6 +337,9 @@ def main(settings: WorkerSettings | None = None) -> int:
         asyncio.run(_run(settings))
     except WorkerStoppedError as error:
         logger.error("%s", error)
+        return 1
+    except ClickHouseError as error:
+        logger.error("ClickHouse cannot be used: %s", str(error).strip().splitlines()[0])
         return 1
     except ValidationError as error:
         logger.error("%s", error)
