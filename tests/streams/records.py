@@ -46,7 +46,7 @@ def read(bootstrap_servers: str, topic: str, partition: int = 0) -> list[Any]:
         deadline = time.monotonic() + 30
         while end and (not records or records[-1].offset() < end - 1):
             assert time.monotonic() < deadline, f"{topic} does not come to its end"
-            records += [each for each in consumer.consume(10_000, 1.0) if not each.error()]
+            records += [each for each in consumer.consume(10_000, 0.1) if not each.error()]
         return records
     finally:
         consumer.close()
