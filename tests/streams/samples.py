@@ -138,4 +138,4 @@ def any_message(
         "gsm_saved_segments": seeded.randrange(4),
         "trimmed_saved_segments": seeded.randrange(3),
     }
-    return message(f"SM{position}", **{**drawn, **fields})
+    return message(**{"sid": f"SM{position}", **drawn, **fields})
