@@ -69,51 +69,49 @@ class Folder:
         """
         events, times = self._decode(state, chunk)
         known = self._known(state, [e for e in events if not isinstance(e, Rejected)])
-        caught_up = False
         fresh: list[Message] = []
-        replayed = 0
         applied: list[Message] = []
         record_ms: list[int] = []
         outcomes: Counter[str] = Counter()
+        caught_up = False
         for index, event in enumerate(events):
+            offset = chunk.offsets[index]
             if isinstance(event, Rejected):
                 self._reject(state, chunk, index, event)
                 continue
-            position = state.position(chunk.offsets[index])
+            position = state.position(offset)
             message = known.get(event.message_sid)
+            if message is not None and message.position != position:
+                outcomes["duplicate"] += 1
+                continue
             if message is None:
-                decided = self._decide(state, chunk.offsets[index], event, times[index])
-                if not caught_up and _is_unresolved(decided):
+                if not caught_up and self._lacks_user(event):
                     self._reference.catch_up()
                     caught_up = True
-                    decided = self._decide(state, chunk.offsets[index], event, times[index])
+                try:
+                    decided = decide(event, times[index], position, self._reference.current)
+                except Exception as error:
+                    raise PoisonRecordError(state.partition, offset, error) from error
                 if isinstance(decided, Rejected):
                     self._reject(state, chunk, index, decided)
                     continue
                 message = known[event.message_sid] = decided
                 fresh.append(message)
-            elif message.position != position:
-                outcomes["duplicate"] += 1
-                continue
             else:
-                replayed += 1
+                outcomes["replayed"] += 1
                 state.remember(message)
             applied.append(message)
             record_ms.append(chunk.timestamps[index])
         self._apply(state, applied, record_ms)
         self._remember(state, fresh)
-        outcomes["accepted"], outcomes["replayed"] = len(fresh), replayed
+        outcomes["accepted"] = len(fresh)
         for outcome, count in outcomes.items():
             metrics.EVENTS.labels(outcome).inc(count)
         state.folded(chunk.offsets[-1] + 1, chunk.timestamps[-1])
 
-    def _decide(
-        self, state: WorkingSet, offset: int, event: UsageEvent, occurred_ms: int
-    ) -> Message | Rejected:
-        try:
-            return decide(event, occurred_ms, state.position(offset), self._reference.current)
-        except Exception as error:
-            raise PoisonRecordError(state.partition, offset, error) from error
+    def _lacks_user(self, event: UsageEvent) -> bool:
+        number = event.phone_number
+        return number is not UNSET and number not in self._reference.current.users
 
     def _decode(
         self, state: WorkingSet, chunk: Chunk
@@ -216,10 +214,6 @@ class Folder:
                 rejected.detail,
             )
         )
-
-
-def _is_unresolved(decided: Message | Rejected) -> bool:
-    return isinstance(decided, Message) and decided.user_decision == "unresolved"
 
 
 def _cold(state: WorkingSet, name: str, part: Groups) -> list[tuple[int, int, int]]:

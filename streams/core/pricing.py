@@ -47,13 +47,16 @@ class Cost(msgspec.Struct, frozen=True, gc=False):
 NO_RATE = Quote(0, 0, 0, True)
 
 
+_Candidate = tuple[int, Rate, dict[int, Quote]]
+
+
 class RateIndex:
     """A rate card, indexed for one look-up per message."""
 
     def __init__(self, card: Card) -> None:
         self.exempt = frozenset(card.exempt.exempt_error_codes)
         self._rates = card.rates
-        self._tiers: dict[tuple[str, str | None, str, str], list[list[tuple[int, Rate]]]] = {}
+        self._tiers: dict[tuple[str, str | None, str, str], list[_Candidate]] = {}
 
     def quote(
         self,
@@ -72,18 +75,23 @@ class RateIndex:
         tiers = self._tiers.get(key)
         if tiers is None:
             tiers = self._tiers[key] = self._candidates(*key)
-        for tier in tiers:
-            for valid_from, rate in tier:
-                if valid_from <= at_ms:
-                    return _quote(rate, segments if message_type == "sms" else 1)
+        units = segments if message_type == "sms" else 1
+        for valid_from, rate, quotes in tiers:
+            if valid_from <= at_ms:
+                quote = quotes.get(units)
+                if quote is None:
+                    quote = quotes[units] = _quote(rate, units)
+                return quote
         return NO_RATE
 
     def _candidates(
         self, country: str, mcc_mnc: str | None, direction: str, message_type: str
-    ) -> list[list[tuple[int, Rate]]]:
-        def tier(of_country: str, of_carrier: str | None) -> list[tuple[int, Rate]]:
-            rows = [
-                (instant_ms(rate.valid_from), rate)
+    ) -> list[_Candidate]:
+        """Rows that may apply, the first that is valid at the time does."""
+
+        def tier(of_country: str, of_carrier: str | None) -> list[_Candidate]:
+            rows: list[_Candidate] = [
+                (instant_ms(rate.valid_from), rate, {})
                 for rate in self._rates
                 if rate.country == of_country
                 and rate.mcc_mnc == of_carrier
@@ -92,13 +100,12 @@ class RateIndex:
             ]
             return sorted(rows, key=lambda row: (-row[0], row[1].id))
 
-        tiers = [tier(country, None), tier("*", None)]
+        rows = [*tier(country, None), *tier("*", None)]
         if mcc_mnc is not None:
-            tiers[:0] = [tier(country, mcc_mnc), tier("*", mcc_mnc)]
-        return [rows for rows in tiers if rows]
+            rows[:0] = [*tier(country, mcc_mnc), *tier("*", mcc_mnc)]
+        return rows
 
 
-@lru_cache(maxsize=4096)
 def _quote(rate: Rate, units: int) -> Quote:
     return Quote(
         rate.base_micros * units,
@@ -120,7 +127,6 @@ def provider_micros(price: str, usd_per_unit: Decimal) -> int:
     return int(micros.quantize(_UNIT, ROUND_HALF_EVEN))
 
 
-@lru_cache(maxsize=65536)
 def cost(quote: Quote, status: str, fee_exempt: bool, provider: int | None) -> Cost:
     """The cost of a message in its current status.
 
