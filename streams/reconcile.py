@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from clickhouse_connect.driver.client import Client
 
+from schemas.events import MESSAGE_RETENTION_DAYS
 from schemas.rows import (
     CELL_KEYS,
     CELL_TABLES,
@@ -32,6 +33,8 @@ from streams.clickhouse import connect
 _MOST_SHOWN = 50
 _ROUNDS = 30
 _MINUTES_COMPARED_S = 47 * 3600
+# A day's cell expires before the last message of the day does.
+_OTHERS_COMPARED_S = (MESSAGE_RETENTION_DAYS - 1) * 86_400
 
 
 class Difference(NamedTuple):
@@ -82,7 +85,8 @@ def _months(client: Client) -> list[int]:
 
 
 def _settled(client: Client, table: str, month: int, now_s: int) -> Iterator[Difference]:
-    query, since = comparison(table), now_s - _MINUTES_COMPARED_S
+    query = comparison(table)
+    since = now_s - (_MINUTES_COMPARED_S if table == SYSTEM_1M else _OTHERS_COMPARED_S)
     for attempt in range(_ROUNDS):
         progress = client.query("SELECT source, next_offset FROM source_progress FINAL")
         durable: dict[int, int] = {row[0]: row[1] for row in progress.result_rows}
@@ -145,10 +149,9 @@ def comparison(table: str) -> str:
 def _cells(table: str, key: Sequence[str]) -> str:
     columns = [*key, "source", "version", *COUNTERS]
     columns += [column for keys, counts, _ in SPARSE for column in (keys, counts)]
-    recent = " AND bucket >= toDateTime({since:UInt32}, 'UTC')" if table == SYSTEM_1M else ""
     return (
         f"SELECT 0 AS is_log, {', '.join(columns)} FROM {table} FINAL"
-        f" WHERE toYYYYMM(bucket) = {{month:UInt32}}{recent}"
+        " WHERE toYYYYMM(bucket) = {month:UInt32} AND bucket >= toDateTime({since:UInt32}, 'UTC')"
     )
 
 
@@ -158,11 +161,11 @@ def _log(table: str) -> str:
     user = "user_id, " if table in USER_TABLES else ""
     counters = [f"toInt64({_OF_A_MESSAGE[counter]}) AS {counter}" for counter in COUNTERS]
     known = " AND user_id != 0" if table in USER_TABLES else ""
-    recent = f" AND {bucket} >= toDateTime({{since:UInt32}}, 'UTC')" if table == SYSTEM_1M else ""
     return (
         f"SELECT 1 AS is_log, {user}{bucket} AS bucket, direction, message_type, country_code,"
         f" source, version, {', '.join(counters)}, {_SPARSE_OF_A_MESSAGE}"
-        f" FROM {USAGE_LOG} FINAL WHERE toYYYYMM(occurred_at) = {{month:UInt32}}{known}{recent}"
+        f" FROM {USAGE_LOG} FINAL WHERE toYYYYMM(occurred_at) = {{month:UInt32}}{known}"
+        f" AND {bucket} >= toDateTime({{since:UInt32}}, 'UTC')"
     )
 
 
