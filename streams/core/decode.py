@@ -151,7 +151,7 @@ class Decoder:
         count = len(values)
         if joined.count(b"\n") != count - 1 or max(map(len, values)) > MAX_EVENT_BYTES:  # type: ignore[arg-type]
             return None
-        if joined.count(b"{") + joined.count(b"[") > count + _MAX_NESTING:
+        if _brackets(joined) > _MAX_NESTING and max(map(_brackets, values)) > _MAX_NESTING:  # type: ignore[arg-type]
             return None
         try:
             joined.decode()
@@ -205,9 +205,14 @@ def _instant_ms(text: str) -> int:
     return (datetime.fromisoformat(text.upper()) - _EPOCH) // _MILLISECOND
 
 
+def _brackets(value: bytes) -> int:
+    """At least as many as JSON is deep."""
+    return value.count(b"{") + value.count(b"[")
+
+
 def _is_deeper_than(limit: int, value: bytes) -> bool:
     """Whether JSON is nested deeper than `limit`; exact for well-formed JSON."""
-    if value.count(b"{") + value.count(b"[") <= limit:
+    if _brackets(value) <= limit:
         return False
     depth = deepest = 0
     for byte in _TEXTS.sub(b"", value):

@@ -1,0 +1,1 @@
+"""Benchmarks: each prints what it measured and keeps it in `RESULTS.md` beside this file."""

@@ -1,0 +1,146 @@
+"""The real parts for a benchmark, on a data directory that is thrown away afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import clickhouse_connect
+
+from deploy import runtime
+from deploy.data_dir import DataDirectory
+from deploy.local import clickhouse, kafka
+from deploy.local.children import Child
+from deploy.local.ports import free_port
+from deploy.migrate import migrate
+from deploy.runtime import Runtime
+from deploy.tokens import development_token
+from deploy.topics import create_missing_topics
+from schemas.settings import clickhouse_arguments
+from schemas.topics import topics
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Platform:
+    """Broker and ClickHouse, and the product's processes on them; all end with `running`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.children: dict[str, Child] = {}
+        kafka_port, clickhouse_port, self._api_port = (free_port() for _ in range(3))
+        password, bootstrap = "bench-only", f"127.0.0.1:{kafka_port}"
+        self.children["broker"] = kafka.start(
+            directory / "kafka", kafka_port, directory / "kafka.log", print
+        )
+        create_missing_topics(bootstrap, topics())
+        self.children["ClickHouse"] = clickhouse.start(
+            directory / "clickhouse", clickhouse_port, password, directory / "clickhouse.log"
+        )
+        url = clickhouse.url(clickhouse_port, password)
+        migrate(url)
+        self.bootstrap = bootstrap
+        self.client = clickhouse_connect.get_client(**clickhouse_arguments(url))
+        (directory / "data").mkdir()
+        self._data = DataDirectory(directory / "data")
+        runs = Runtime(f"kafka://{bootstrap}", url, "", {})
+        self._environment = runtime.environment(self._data, runs)
+
+    def start(self, name: str, *command: str, **environment: str) -> Child:
+        """Start a process of the product: `python -m` with these arguments."""
+        arguments = (sys.executable, "-m", *command)
+        child = Child(name, arguments, self.log(name), self._environment | environment)
+        self.children[name] = child
+        return child
+
+    def run(self, *command: str) -> None:
+        """Run a command of the product to its end."""
+        child = self.start("command", *command)
+        while child.exit_status is None:
+            time.sleep(0.1)
+        del self.children["command"]
+        if child.exit_status:
+            raise RuntimeError(f"{command} ended with {child.exit_status}: {child.last_line}")
+
+    def start_api(self) -> None:
+        """Start the API and wait until it answers."""
+        self.start("API", "deploy.cli", "api", SMS_API_PORT=str(self._api_port))
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self._api_port}/healthz", timeout=5)
+                return
+            except OSError:
+                time.sleep(0.1)
+
+    def get(self, path: str, user_id: int) -> Any:
+        """The JSON answer of an API route to an admin who is this user."""
+        issued = int(time.time())
+        token = development_token(
+            self._data, user_id, ["user", "admin"], issued_at=issued, expires_in_s=600
+        )
+        url = f"http://127.0.0.1:{self._api_port}/api/v1/analytics{path}"
+        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def log(self, name: str) -> Path:
+        """Where a process writes its log."""
+        return self.directory / f"{name}.log"
+
+    def stop(self) -> None:
+        """Stop everything, the last started first."""
+        self.client.close()
+        for child in reversed(self.children.values()):
+            child.stop(10)
+
+
+@contextmanager
+def running() -> Iterator[Platform]:
+    """Broker and ClickHouse with topics and tables, until the end of the block."""
+    with tempfile.TemporaryDirectory(prefix="sms-bench-") as name:
+        platform = Platform(Path(name))
+        try:
+            yield platform
+        finally:
+            platform.stop()
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds that a process has used, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def peak_rss_mb(pid: int) -> int:
+    """The most memory that a process has held."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) // 1024
+
+
+def report(name: str, figures: dict[str, str]) -> None:
+    """Print figures and put them into RESULTS.md in place of the last ones of that name."""
+    model = next(
+        line.partition(": ")[2]
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    )
+    facts = f"{date.today()}, {os.cpu_count()} cores of {model}, Python {platform.python_version()}"
+    rows = "".join(f"| {label} | {figure} |\n" for label, figure in figures.items())
+    section = f"## {name}\n\n{facts}\n\n| what | figure |\n|---|---|\n{rows}"
+    print(section)
+    before = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else "# Results\n\n"
+    head, *sections = before.split("\n## ")
+    kept = [f"## {text.rstrip()}\n" for text in sections if not text.startswith(f"{name}\n")]
+    parts = [head.rstrip() + "\n", *kept, section]
+    RESULTS.write_text("\n".join(parts), encoding="utf-8")
