@@ -14,6 +14,8 @@ from deploy.topics import create_missing_topics
 from schemas.topics import topics
 from streams.clickhouse import Store, connect
 
+PARTITIONS = 2
+
 
 @pytest.fixture
 def broker(kafka: str) -> Iterator[str]:
@@ -25,8 +27,8 @@ def broker(kafka: str) -> Iterator[str]:
 
 
 def create_topics(bootstrap_servers: str) -> None:
-    """Create the product's topics, two partitions of usage; returns when all of them answer."""
-    wanted = topics(usage_partitions=2)
+    """Create the product's topics; returns when all of them answer."""
+    wanted = topics(PARTITIONS)
     create_missing_topics(bootstrap_servers, wanted)
     partitions = [
         TopicPartition(topic.name, n) for topic in wanted for n in range(topic.partitions)
@@ -48,10 +50,10 @@ def create_topics(bootstrap_servers: str) -> None:
         consumer.close()
 
 
-def delete_topics(bootstrap_servers: str) -> None:
-    """Delete those of the product's topics that are there."""
+def delete_topics(bootstrap_servers: str, *others: str) -> None:
+    """Delete those of the product's topics, and of the others named, that are there."""
     admin = AdminClient({"bootstrap.servers": bootstrap_servers})
-    names = [topic.name for topic in topics()]
+    names = [*(topic.name for topic in topics()), *others]
     for deleted in admin.delete_topics(names, operation_timeout=30).values():
         try:
             deleted.result(30)

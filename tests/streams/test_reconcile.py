@@ -232,6 +232,24 @@ def test_minutes_that_are_no_longer_kept_are_not_missed(
     assert _found(client) == []
 
 
+def test_a_day_expires_before_its_messages_do(client: Client, clickhouse_database: str) -> None:
+    # The older one's day began more than 400 days ago, so its cell is gone and its row is not.
+    now_ms, day_ms = time.time_ns() // 1_000_000, 86_400_000
+    older, newer = now_ms - 400 * day_ms + 3_600_000, now_ms - 398 * day_ms
+    worker = Worker(clickhouse_database)
+    worker.write(
+        [
+            message("older", occurred_ms=older, position=1 << 48),
+            message("newer", occurred_ms=newer, position=(1 << 48) + 1),
+        ]
+    )
+    assert _found(client) == []
+    key = _replace(
+        client, SYSTEM_15M, "segments + 1 AS segments", f"bucket > now() - {399 * 86_400}"
+    )
+    assert [each[:3] for each in _found(client)] == [(SYSTEM_15M, " ".join(key), "segments")]
+
+
 @pytest.fixture
 def busy(clickhouse_database: str) -> Iterator[list[int]]:
     """A worker that writes all the time, for a user of its own; counts its flushes."""
