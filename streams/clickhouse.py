@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import clickhouse_connect
@@ -97,10 +96,10 @@ class Store:
 
     def note_deaths(self, source: int, deaths: Deaths) -> None:
         """Write down where workers die in this source, and how often."""
-        self._client.insert(
-            "worker_attempts",
-            [[source, *deaths, datetime.now(UTC)]],
-            column_names=["source", "next_offset", "attempts", "error", "updated_at"],
+        self._client.command(
+            "INSERT INTO worker_attempts SELECT {source:UInt32}, {offset:UInt64}, {times:UInt32},"
+            " {error:String}, now64(3)",
+            parameters={"source": source, **deaths._asdict()},
         )
 
     def sid_hashes(self, source: int) -> Iterator[Hashes]:

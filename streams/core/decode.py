@@ -2,8 +2,8 @@
 
 A batch is decoded in one call where that is safe, else record by record, so a poison record costs
 its batch one slower decode and nothing more. `schemas.events.UsageEvent` is the only authority on
-what is valid: the fast path decodes a twin of it without regular expressions and takes from a memo
-which of the few distinct texts (countries, carriers, prices, clock times) were accepted before.
+what is valid: the fast path decodes a twin of it without regular expressions, and applies these
+only to texts (countries, carriers, prices, clock times) that were not accepted before.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from schemas.events import MAX_EVENT_BYTES, MAX_PRICE_USD, UsageEvent
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_SECONDS = {f"{second:02}": second * 1000 for second in range(60)}
 # The decoder's own limit is what the interpreter's stack has left, which would differ by replay.
 _MAX_NESTING = 64
 _TEXTS = re.compile(rb'"(?:[^"\\\\]|\\\\.)*"', re.DOTALL)
@@ -68,6 +69,20 @@ def _twin_of_usage_event() -> Any:
     return msgspec.defstruct("FastUsageEvent", fields, gc=False)
 
 
+def _patterns() -> dict[str, re.Pattern[str]]:
+    """The regular expressions of the event's fields."""
+    found = {}
+    for field, annotation in get_type_hints(UsageEvent, include_extras=True).items():
+        for option in (annotation, *get_args(annotation)):
+            for meta in getattr(option, "__metadata__", ()):
+                if meta.pattern is not None:
+                    found[field] = re.compile(meta.pattern)
+    return found
+
+
+_PATTERNS = _patterns()
+
+
 class Decoder:
     """Decodes records' values. One per worker; its memo holds at most `memo_limit` texts a field.
 
@@ -79,7 +94,7 @@ class Decoder:
         self._strict = msgspec.json.Decoder(UsageEvent)
         self._fast = msgspec.json.Decoder(_twin_of_usage_event())
         self._minutes: dict[str, int] = {}
-        self._seconds: dict[str, int] = {}
+        self._fractions: dict[str, int] = {}
         self._countries: set[str | None] = {None}
         self._carriers: set[str | None] = {None}
         self._prices: set[str | None] = {None}
@@ -91,22 +106,14 @@ class Decoder:
     ) -> tuple[list[UsageEvent | Rejected], list[int]]:
         """One event or `Rejected` for each value, in order, and each event's instant in ms."""
         self._forget()
-        fast = self._all_at_once(values)
-        if fast is None:
-            decoded = [self.one(value) for value in values]
-            return decoded, [
-                0 if isinstance(event, Rejected) else self.occurred_ms(event.occurred_at)
-                for event in decoded
-            ]
+        fast = self._fast_events(values)
         events: list[UsageEvent | Rejected] = []
         times = []
-        minute_of, second_of, known = self._minutes.get, self._seconds.get, self._known
         for event, value in zip(fast, values, strict=True):
-            text = event.occurred_at
-            minute, second = minute_of(text[:17]), second_of(text[17:])
-            if minute is not None and second is not None and known(event):
+            at = None if event is None else self._time_of(event.occurred_at)
+            if event is not None and at is not None and self._known(event):
                 events.append(event)
-                times.append(minute + second)
+                times.append(at)
             else:
                 events.append(one := self.one(value))
                 times.append(0 if isinstance(one, Rejected) else self.occurred_ms(one.occurred_at))
@@ -128,61 +135,91 @@ class Decoder:
         except _UNREADABLE as error:
             return Rejected("invalid_json", str(error))
         rejected = _fault_across_fields(event) or self._fault_of_time(event.occurred_at)
-        if rejected is None:
-            self._remember(event)
-            return event
-        return rejected
+        return event if rejected is None else rejected
 
     def occurred_ms(self, text: str) -> int:
         """The instant of a decoded event's `occurred_at` in ms since the epoch, truncated."""
-        return self._minutes[text[:17]] + self._seconds[text[17:]]
+        return self._minutes[text[:17]] + _SECONDS[text[17:19]] + self._fractions[text[19:]]
 
-    def _all_at_once(self, values: Sequence[bytes | None]) -> list[UsageEvent] | None:
-        """All values in one call, or None where it is not certain that each gave one item.
+    def _fast_events(self, values: Sequence[bytes | None]) -> list[UsageEvent | None]:
+        """Values by the fast decoder; None where the strict one has to look."""
+        lines = [value for value in values if value is not None and b"\n" not in value]
+        together = self._together(lines)
+        if together is None:
+            return [self._alone(value) for value in values]
+        if len(lines) == len(values):
+            return together
+        decoded = iter(together)
+        return [
+            next(decoded) if value is not None and b"\n" not in value else None for value in values
+        ]
 
-        Joined by newlines, n values are n lines if the text has n − 1 newlines, and no line was
-        blank or held a part of another if n items come back. (Joined into a JSON array, two
-        crafted values could forge an event between them.)
+    def _together(self, lines: Sequence[bytes]) -> list[UsageEvent | None] | None:
+        """Values without a newline in one call, or None unless it is certain that each is one.
+
+        Joined by newlines, n such values are n lines; no line was blank or held a part of another
+        if n items come back. (Joined into a JSON array, two crafted values could forge an event
+        between them.)
         """
-        try:
-            joined = b"\n".join(values)  # type: ignore[arg-type]
-        except TypeError:  # a tombstone
+        joined = b"\n".join(lines)
+        if max(map(len, lines), default=0) > MAX_EVENT_BYTES:
             return None
-        count = len(values)
-        if joined.count(b"\n") != count - 1 or max(map(len, values)) > MAX_EVENT_BYTES:  # type: ignore[arg-type]
-            return None
-        if _brackets(joined) > _MAX_NESTING and max(map(_brackets, values)) > _MAX_NESTING:  # type: ignore[arg-type]
+        if _brackets(joined) > _MAX_NESTING and max(map(_brackets, lines)) > _MAX_NESTING:
             return None
         try:
             joined.decode()
-            events: list[UsageEvent] = self._fast.decode_lines(joined)
+            events: list[UsageEvent | None] = self._fast.decode_lines(joined)
         except _UNREADABLE:
             return None
-        return events if len(events) == count else None
+        return events if len(events) == len(lines) else None
+
+    def _alone(self, value: bytes | None) -> UsageEvent | None:
+        """One value by the fast decoder, None where that fails for whatever reason."""
+        if value is None or len(value) > MAX_EVENT_BYTES or _brackets(value) > _MAX_NESTING:
+            return None
+        try:
+            value.decode()
+            event: UsageEvent = self._fast.decode(value)
+        except _UNREADABLE:
+            return None
+        return event
 
     def _known(self, event: UsageEvent) -> bool:
         """Whether the strict decoder would accept what the fast one did not look at."""
+        fits = self._fits
         return (
-            event.country_code in self._countries
-            and event.mcc_mnc in self._carriers
-            and event.price in self._prices
-            and event.price_unit in self._currencies
-            and event.counterparty in self._phones
-            and event.phone_number in self._phones
+            (event.country_code in self._countries or fits("country_code", event, self._countries))
+            and (event.mcc_mnc in self._carriers or fits("mcc_mnc", event, self._carriers))
+            and (event.price in self._prices or fits("price", event, self._prices))
+            and (
+                event.price_unit in self._currencies or fits("price_unit", event, self._currencies)
+            )
+            and (event.counterparty in self._phones or fits("counterparty", event, self._phones))
+            and (event.phone_number in self._phones or fits("phone_number", event, self._phones))
             and event.type == "message"
             and event.direction is not UNSET
             and (event.user_id is UNSET) is not (event.phone_number is UNSET)
         )
 
-    def _remember(self, event: UsageEvent) -> None:
-        self._countries.add(event.country_code)
-        self._carriers.add(event.mcc_mnc)
-        self._prices.add(event.price)
-        self._currencies.add(event.price_unit)
-        self._phones.update((event.counterparty, event.phone_number))
+    def _time_of(self, text: str) -> int | None:
+        """The instant of a time stamp in ms; None where the strict decoder would refuse it."""
+        minute, fraction = self._minutes.get(text[:17]), self._fractions.get(text[19:])
+        if minute is not None and fraction is not None and text[17:19] in _SECONDS:
+            return minute + _SECONDS[text[17:19]] + fraction
+        if _PATTERNS["occurred_at"].search(text) is None or self._fault_of_time(text):
+            return None
+        return self.occurred_ms(text)
+
+    def _fits(self, field: str, event: UsageEvent, accepted: set[Any]) -> bool:
+        """Whether a text that was not seen before has its pattern; then it is remembered."""
+        text = getattr(event, field)
+        if _PATTERNS[field].search(text) is None:
+            return False
+        accepted.add(text)
+        return True
 
     def _forget(self) -> None:
-        for memo in (self._minutes, self._seconds):
+        for memo in (self._minutes, self._fractions):
             if len(memo) > self._memo_limit:
                 memo.clear()
         for texts in (self._countries, self._carriers, self._prices, self._phones):
@@ -191,10 +228,10 @@ class Decoder:
                 texts.update((None, UNSET))  # type: ignore[arg-type]
 
     def _fault_of_time(self, text: str) -> Rejected | None:
-        """Take note of both halves of a time stamp: up to the minute, and seconds with offset."""
+        """Take note of a time stamp up to the minute, and from the fraction of a second on."""
         try:
             self._minutes[text[:17]] = _instant_ms(text[:17] + "00Z")
-            self._seconds[text[17:]] = _instant_ms("1970-01-01T00:00:" + text[17:])
+            self._fractions[text[19:]] = _instant_ms("1970-01-01T00:00:00" + text[19:])
         except (ValueError, OverflowError):
             return Rejected("invalid_field", f"occurred_at: {_FORMATS['occurred_at']}")
         return None
