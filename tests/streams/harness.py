@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 from urllib.request import urlopen
 
 from clickhouse_connect.driver.client import Client
@@ -173,9 +174,13 @@ class Bench:
         return letters
 
     def metric(self, name: str, **labels: str) -> float:
-        """The sum of a metric's samples that have these labels."""
-        with urlopen(f"http://127.0.0.1:{self._metrics_port}/metrics", timeout=5) as answer:
-            text = answer.read().decode()
+        """The sum of a metric's samples that have these labels; 0 while the worker starts."""
+        try:
+            with urlopen(f"http://127.0.0.1:{self._metrics_port}/metrics", timeout=5) as answer:
+                text = answer.read().decode()
+        except URLError:
+            assert self.worker.exit_status is None, self.output[-4000:]
+            return 0.0
         return sum(
             sample.value
             for family in text_string_to_metric_families(text)
