@@ -62,15 +62,15 @@ class Sender:
     def send(self, records: list[Record], is_stopped: Callable[[], bool]) -> None:
         """Hand records over in order, waiting while too many are on their way.
 
-        Returns early, with the rest not sent, once `is_stopped`.
+        They are in the ledger already, so a stop ends only that wait; the rest are failures then.
         """
         produce, poll = self._producer.produce, self._producer.poll
         for number, record in enumerate(records):
-            if number % 1000 == 0:
-                while len(self._producer) > MAX_WAITING and not is_stopped():
-                    poll(0.05)
+            while number % 1000 == 0 and len(self._producer) > MAX_WAITING:
                 if is_stopped():
+                    self.failures["stopped before they were sent"] += len(records) - number
                     return
+                poll(0.05)
             topic = topics.USER_PHONES if record.kind == "mapping" else topics.USAGE
             produce(topic, record.value, record.key)
             self.sent_total += 1

@@ -143,3 +143,18 @@ def test_a_stop_without_a_broker_says_what_was_not_delivered(
     servers = f"127.0.0.1:{free_port()}"
     assert delivery.deliver(one_then_stop(), None, servers, linger_ms=5) == 1
     assert "1 records could not be delivered" in capsys.readouterr().err
+
+
+def test_a_stop_between_ledger_and_sending_is_no_reason_not_to_send(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(delivery, "GRACE_S", 0.2)
+
+    def stop_then_one() -> Iterator[list[list[Record]]]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        yield [[Record("1", "{}", "message", 1)]]
+
+    servers, path = f"127.0.0.1:{free_port()}", tmp_path / "ledger.ndjson"
+    assert delivery.deliver(stop_then_one(), path, servers, linger_ms=5) == 1
+    assert len(list(read_ledger(path))) == 1
+    assert "1 records could not be delivered" in capsys.readouterr().err
