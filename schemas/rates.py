@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Literal
@@ -34,6 +35,12 @@ class Rate(msgspec.Struct, frozen=True):
     carrier_fee_micros: Micros = 0
     failed_fee_micros: Micros = 0
     currency: Literal["USD"] = "USD"
+
+    def __post_init__(self) -> None:
+        try:
+            datetime.fromisoformat(self.valid_from.upper())
+        except ValueError as error:
+            raise ValueError(f"valid_from: {error}") from None
 
 
 class ExemptCodes(msgspec.Struct, frozen=True):

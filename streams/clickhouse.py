@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import clickhouse_connect
 import numpy as np
@@ -20,8 +20,10 @@ from streams.core.seen import Hashes
 from streams.patience import until_done
 from streams.rows import MESSAGE_COLUMNS, cell_columns, load_cell, message_of
 
-_SIDS_PER_QUERY = 20_000
-_CELLS_PER_QUERY = 5_000
+# ClickHouse takes 128 KiB in one parameter (http_max_field_value_size); a cell is longer there.
+_PARAMETER_BYTES = 100_000
+
+T = TypeVar("T")
 
 
 class Progress(NamedTuple):
@@ -125,11 +127,11 @@ class Store:
     def messages(self, source: int, sids: Sequence[str]) -> dict[str, Message]:
         """The known ones of these sids, as events of this source see them."""
         found = {}
-        for start in range(0, len(sids), _SIDS_PER_QUERY):
+        for some in _in_parameters(sids):
             rows = self._rows(
                 f"SELECT {MESSAGE_COLUMNS} FROM {USAGE_LOG} FINAL"
                 f" WHERE message_sid IN {{sids:Array(String)}} AND {_OF_SOURCE}",
-                {"sids": list(sids[start : start + _SIDS_PER_QUERY]), **_source_parameters(source)},
+                {"sids": some, **_source_parameters(source)},
             )
             for row in rows:
                 found[row[0]] = message_of(row)
@@ -142,7 +144,8 @@ class Store:
             " WHERE source = {source:UInt32} GROUP BY bucket ORDER BY bucket DESC",
             {"source": source},
         )
-        total, first = 0, 0
+        # Beyond the newest bucket nothing is in ClickHouse; what is not loaded below stays cold.
+        total, first = 0, buckets[0][0] + 1 if buckets else 0
         for bucket, count in buckets:
             total += count
             if total > limit:
@@ -165,10 +168,8 @@ class Store:
         for name in CELL_TABLES:
             wanted = sorted(set(keys.get(name, ())))
             asked[name] = len(wanted)
-            for start in range(0, len(wanted), _CELLS_PER_QUERY):
-                self._load_keys(
-                    name, tables[name], wanted[start : start + _CELLS_PER_QUERY], source
-                )
+            for some in _in_parameters(wanted):
+                self._load_keys(name, tables[name], some, source)
         return asked
 
     def _load_keys(self, name: str, table: CellTable, keys: Sequence[Key], source: int) -> None:
@@ -198,6 +199,21 @@ class Store:
             return self._client.query(query, parameters=parameters).result_rows
 
         return until_done("reading ClickHouse", read, self._stopping)
+
+
+def _in_parameters(values: Sequence[T]) -> Iterator[list[T]]:
+    """The values in lists that fit into a query parameter each."""
+    some: list[T] = []
+    size = 0
+    for value in values:
+        length = len(repr(value).encode()) + 2
+        if some and size + length > _PARAMETER_BYTES:
+            yield some
+            some, size = [], 0
+        some.append(value)
+        size += length
+    if some:
+        yield some
 
 
 def keys_range(keys: Sequence[Key]) -> tuple[int, int]:

@@ -90,11 +90,12 @@ def load_phones(bootstrap_servers: str, path: Path) -> int:
     """
     records: dict[str, bytes] = {}
     with path.open(newline="", encoding="utf-8") as file:
-        for number, row in enumerate(csv.DictReader(file), 2):
+        reader = csv.DictReader(file)
+        for row in reader:
             try:
                 phone = msgspec.convert(row, _Phone, strict=False)
             except msgspec.ValidationError as error:
-                raise ValueError(f"{path} line {number}: {error}") from None
+                raise ValueError(f"{path} line {reader.line_num}: {error}") from None
             records[phone.phone_number] = b'{"user_id":%d}' % phone.user_id
     return publish(bootstrap_servers, USER_PHONES, records)
 

@@ -34,7 +34,6 @@ class Loader:
         self._sids = sids
         self._settings = settings
         self._topic_id, self._partition_count = log.describe()
-        self._filtered: set[int] = set()
 
     def load(self, partitions: Sequence[int]) -> list[WorkingSet]:
         """Working sets of these partitions, each at the offset where folding goes on.
@@ -55,6 +54,8 @@ class Loader:
                 start, as_of = first, 0
             else:
                 start = min(durable.next_offset, committed.get(state.partition, 1 << 62))
+                # What retention took between the two was folded: progress is written last.
+                start = max(start, min(first, durable.next_offset))
                 as_of = durable.as_of_ms
                 self._check(state.partition, durable, start, first, end)
             loaded = WorkingSet(epoch, state.partition, start, as_of)
@@ -89,10 +90,8 @@ class Loader:
 
     def _fill(self, state: WorkingSet, sharers: int, *, is_new: bool) -> None:
         state.quarantined = self._store.quarantined(state.source)
-        if state.source not in self._filtered:
-            for hashes in self._store.sid_hashes(state.source):
-                self._sids.add(hashes)
-            self._filtered.add(state.source)
+        for hashes in self._store.sid_hashes(state.source):
+            self._sids.add(hashes)
         limit = self._settings.max_hot_cells // (3 * sharers)
         for name, table in state.tables.items():
             self._store.load_hot(name, table, state.source, limit)

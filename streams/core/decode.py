@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import compress
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -143,23 +144,29 @@ class Decoder:
 
     def _fast_events(self, values: Sequence[bytes | None]) -> list[UsageEvent | None]:
         """Values by the fast decoder; None where the strict one has to look."""
-        lines = [value for value in values if value is not None and b"\n" not in value]
+        is_line = [
+            value is not None
+            and value.startswith(b"{")
+            and value.endswith(b"}")
+            and b"\n" not in value
+            for value in values
+        ]
+        lines: list[Any] = list(compress(values, is_line))
         together = self._together(lines)
         if together is None:
             return [self._alone(value) for value in values]
         if len(lines) == len(values):
             return together
         decoded = iter(together)
-        return [
-            next(decoded) if value is not None and b"\n" not in value else None for value in values
-        ]
+        return [next(decoded) if one_line else None for one_line in is_line]
 
     def _together(self, lines: Sequence[bytes]) -> list[UsageEvent | None] | None:
-        """Values without a newline in one call, or None unless it is certain that each is one.
+        """Lines from `{` to `}` in one call, or None unless it is certain that each is one item.
 
-        Joined by newlines, n such values are n lines; no line was blank or held a part of another
-        if n items come back. (Joined into a JSON array, two crafted values could forge an event
-        between them.)
+        The decoder takes newlines for white space. But no item can go on over the end of such a
+        line, for `}` before `{` is never JSON within one; so n lines hold n items or more, and
+        one each if n come back. (Joined otherwise, say into a JSON array, crafted values could
+        forge an event between them.)
         """
         joined = b"\n".join(lines)
         if max(map(len, lines), default=0) > MAX_EVENT_BYTES:

@@ -70,9 +70,9 @@ def test_the_bundled_card_is_loaded_and_shown(broker: str) -> None:
 
 @pytest.mark.live
 def test_a_topic_is_read_to_its_end_in_order(broker: str) -> None:
-    send(broker, [(b"%d" % n, b"v") for n in range(25_000)], USER_PHONES)
+    send(broker, [(b"%d" % n, b"v") for n in range(12_000)], USER_PHONES)
     assert [record.key() for record in read_to_end(broker, USER_PHONES)] == [
-        b"%d" % n for n in range(25_000)
+        b"%d" % n for n in range(12_000)
     ]
 
 
@@ -86,10 +86,7 @@ def test_a_topic_is_read_to_its_end_in_order(broker: str) -> None:
         ("phone_number,user_id\n+491\n", 2, "user_id"),
         ("phone,user\n+491,1\n", 2, "phone_number"),
         ("+491,1\n+492,2\n", 2, "phone_number"),
-        pytest.param(
-            *("phone_number,user_id\n+491,1\n\n\n491,2\n", 5, "phone_number"),
-            marks=pytest.mark.xfail(strict=True, reason="rows are counted, not lines"),
-        ),
+        ("phone_number,user_id\n+491,1\n\n\n491,2\n", 5, "phone_number"),
     ],
 )
 def test_a_bad_row_is_named(tmp_path: Path, text: str, line: int, fault: str) -> None:
@@ -106,12 +103,7 @@ def test_a_bad_row_is_named(tmp_path: Path, text: str, line: int, fault: str) ->
         ("[30008]", '["x"]', "exempt_error_codes"),
         ("[exempt]", "[other]", "exempt"),
         ("[[rates]]", "[[rates", "line 6"),
-        pytest.param(
-            *("2026-01-01T", "2026-02-30T", "valid_from"),
-            marks=pytest.mark.xfail(
-                strict=True, raises=AssertionError, reason="the day is not looked at"
-            ),
-        ),
+        ("2026-01-01T", "2026-02-30T", "valid_from"),
     ],
 )
 def test_a_bad_card_is_named(

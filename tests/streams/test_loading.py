@@ -202,7 +202,6 @@ def test_records_that_are_gone_and_were_read_are_no_loss(
     assert worker().loader.load([0])[0].next_offset == 5
 
 
-@pytest.mark.xfail(strict=True, reason="taken for records that are gone unread")
 def test_records_that_are_gone_uncommitted_and_were_read_are_no_loss(
     broker: str, client: Client, worker: Callable[[], Worker]
 ) -> None:
@@ -236,7 +235,6 @@ def test_what_a_partition_begins_with(
     assert (snapshot.messages, snapshot.cells) == ([], {})
 
 
-@pytest.mark.xfail(strict=True, reason="a source's sids are read once for all")
 def test_sids_of_another_worker_are_known_when_its_partition_comes_back(
     broker: str, client: Client, worker: Callable[[], Worker]
 ) -> None:

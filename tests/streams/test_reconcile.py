@@ -241,11 +241,15 @@ def test_a_day_expires_before_its_messages_do(client: Client, clickhouse_databas
         [
             message("older", occurred_ms=older, position=1 << 48),
             message("newer", occurred_ms=newer, position=(1 << 48) + 1),
+            message("newest", occurred_ms=now_ms, position=(1 << 48) + 2),
         ]
     )
     assert _found(client) == []
     key = _replace(
-        client, SYSTEM_15M, "segments + 1 AS segments", f"bucket > now() - {399 * 86_400}"
+        client,
+        SYSTEM_15M,
+        "segments + 1 AS segments",
+        f"bucket > now() - {399 * 86_400} AND bucket < now() - 86400",
     )
     assert [each[:3] for each in _found(client)] == [(SYSTEM_15M, " ".join(key), "segments")]
 

@@ -178,7 +178,6 @@ def test_crafted_neighbours_change_nothing(values: list[bytes | None]) -> None:
     assert _fields(decoder.batch(values)[0]) == _one_by_one(values)
 
 
-@pytest.mark.xfail(strict=True, reason="decode_lines takes items that no newline parts")
 @pytest.mark.parametrize(
     "values",
     [
