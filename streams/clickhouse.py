@@ -206,7 +206,9 @@ def _in_parameters(values: Sequence[T]) -> Iterator[list[T]]:
     some: list[T] = []
     size = 0
     for value in values:
-        length = len(repr(value).encode()) + 2
+        text = repr(value)
+        # Quotes and backslashes are escaped, twice at the most.
+        length = len(text.encode()) + 2 + 3 * (text.count("'") + text.count("\\"))
         if some and size + length > _PARAMETER_BYTES:
             yield some
             some, size = [], 0
