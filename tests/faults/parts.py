@@ -59,8 +59,15 @@ class Parts:
     def watch(self, until: Callable[[], bool], within_s: float) -> bool:
         """Supervise until a condition holds; whether it did in time."""
         deadline = time.monotonic() + within_s
-        self._supervisor.watch(lambda: until() or time.monotonic() > deadline)
-        return until()
+        holds = False
+
+        def is_over() -> bool:
+            nonlocal holds
+            holds = until()
+            return holds or time.monotonic() > deadline
+
+        self._supervisor.watch(is_over)
+        return holds
 
     def stop(self) -> None:
         """Stop everything."""
