@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import sys
 import tempfile
 import time
@@ -12,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from deploy import runtime
 from deploy.data_dir import DataDirectory
 from deploy.local import clickhouse, kafka
 from deploy.local.children import Child
+from deploy.local.kafka_jars import KAFKA_VERSION
 from deploy.local.ports import free_port
 from deploy.migrate import migrate
 from deploy.runtime import Runtime
@@ -37,6 +38,7 @@ class Platform:
     """Broker and ClickHouse, and the product's processes on them; all end with `running`."""
 
     def __init__(self, directory: Path) -> None:
+        self._load = os.getloadavg()[0]
         self.directory = directory
         self.children: dict[str, Child] = {}
         kafka_port, clickhouse_port, self._api_port = (free_port() for _ in range(3))
@@ -56,6 +58,19 @@ class Platform:
         self._data = DataDirectory(directory / "data")
         runs = Runtime(f"kafka://{bootstrap}", url, "", {})
         self._environment = runtime.environment(self._data, runs)
+
+    @property
+    def facts(self) -> str:
+        """When and on what a figure was measured."""
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
+        engine = self.client.server_version
+        return (
+            f"{date.today()}, {os.cpu_count()} cores of {model}, load {self._load:.1f} from other"
+            f" work when it began; Kafka {KAFKA_VERSION},"
+            f" ClickHouse {engine} (embedded), faust-streaming {version('faust-streaming')},"
+            f" confluent-kafka {version('confluent-kafka')}, Python {sys.version.split()[0]}"
+        )
 
     def start(self, name: str, *command: str, **environment: str) -> Child:
         """Start a process of the product: `python -m` with these arguments."""
@@ -128,16 +143,10 @@ def peak_rss_mb(pid: int) -> int:
     return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) // 1024
 
 
-def report(name: str, figures: dict[str, str]) -> None:
+def report(platform: Platform, name: str, figures: dict[str, str]) -> None:
     """Print figures and put them into RESULTS.md in place of the last ones of that name."""
-    model = next(
-        line.partition(": ")[2]
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    )
-    facts = f"{date.today()}, {os.cpu_count()} cores of {model}, Python {platform.python_version()}"
     rows = "".join(f"| {label} | {figure} |\n" for label, figure in figures.items())
-    section = f"## {name}\n\n{facts}\n\n| what | figure |\n|---|---|\n{rows}"
+    section = f"## {name}\n\n{platform.facts}\n\n| what | figure |\n|---|---|\n{rows}"
     print(section)
     before = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else "# Results\n\n"
     head, *sections = before.split("\n## ")

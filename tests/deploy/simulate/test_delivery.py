@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from deploy.local.ports import free_port
 from deploy.simulate import delivery
@@ -42,15 +42,22 @@ def broker(kafka: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return kafka
 
 
+def _end(consumer: Consumer, partition: TopicPartition) -> int:
+    """The end of a partition, once its leader of a new topic answers for it."""
+    for _ in range(100):
+        try:
+            return int(consumer.get_watermark_offsets(partition, 10)[1])
+        except KafkaException:
+            time.sleep(0.1)
+    raise AssertionError(f"{partition} has no leader")
+
+
 def ends(servers: str, topic: str) -> dict[int, int]:
     """The next offset of each partition."""
     consumer = Consumer({"bootstrap.servers": servers, "group.id": "test"})
     try:
         partitions = consumer.list_topics(topic, 10).topics[topic].partitions
-        return {
-            number: consumer.get_watermark_offsets(TopicPartition(topic, number), 10)[1]
-            for number in partitions
-        }
+        return {number: _end(consumer, TopicPartition(topic, number)) for number in partitions}
     finally:
         consumer.close()
 
