@@ -186,6 +186,9 @@ def test_crafted_neighbours_change_nothing(values: list[bytes | None]) -> None:
         [_E1 + _E2, b"\t"],
         [_E1[:_CUT], _E1[_CUT:], _E1 + _E2],
         [_E1 + _E2, _E1[:_CUT], _E1[_CUT:]],
+        [_E1[:-1] + b', "x":', b'{"y": 1}}', _E1 + _E2],
+        [_E1[:-1] + b', "x": {"y": 1}', b', "z": 1}', _E1 + _E2],
+        [_E1[:-1] + b', "x": [{}', b"{}]}", _E1 + _E2],
     ],
 )
 def test_crafted_neighbours_forge_nothing(values: list[bytes | None]) -> None:
