@@ -15,7 +15,7 @@ from schemas.api.usage import (
     ProcessingTime,
     StatusCount,
 )
-from schemas.error_codes import error_names
+from schemas.error_codes import ErrorName, error_names
 from schemas.histogram import percentile
 from schemas.statuses import STATUSES
 
@@ -101,8 +101,13 @@ def error_code_counts(rows: Rows) -> list[ErrorCodeCount]:
     return [_error_code_count(row["error_code"], row["messages"]) for row in rows]
 
 
+def error_name(code: int | None) -> ErrorName | None:
+    """What is known of an error code; None for one without a name, or without a code."""
+    return None if code is None else error_names().get(code)
+
+
 def _error_code_count(code: int, messages: int) -> ErrorCodeCount:
-    name = error_names().get(code)
+    name = error_name(code)
     return ErrorCodeCount(
         error_code=code,
         description=name.description if name else None,

@@ -42,7 +42,10 @@ class Comparison:
 def comparison_of(parameters: SystemParameters, signer: CursorSigner) -> Comparison:
     """What the parameters ask for; raises `InvalidParametersError` for a cursor not of ours."""
     asked = parameters.asked()
-    after = signer.after(parameters.cursor, asked) if parameters.cursor else None
+    after = None
+    if parameters.cursor:
+        key, user_id = signer.after(parameters.cursor, asked)
+        after = (key, int(user_id))
     page = Page(parameters.order_by, _SIGNS[parameters.order], parameters.limit + 1, after)
     return Comparison(page, parameters.limit, asked, signer)
 

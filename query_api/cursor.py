@@ -12,7 +12,8 @@ import json
 
 from query_api.errors import invalid
 
-MAX_CHARACTERS = 200
+MAX_CHARACTERS = 480
+"""A sid of 64 characters of 4 bytes fits."""
 _MAC_BYTES = 16
 
 
@@ -22,12 +23,13 @@ class CursorSigner:
     def __init__(self, secret: str) -> None:
         self._key = hmac.digest(secret.encode(), b"cursor", "sha256")
 
-    def cursor(self, key: float, user_id: int, asked: str) -> str:
+    def cursor(self, key: float, identity: int | str, asked: str) -> str:
         """The cursor behind a row with these sort values; `asked` names the question."""
-        payload = json.dumps([key, user_id], separators=(",", ":")).encode()
+        values = [key, identity]
+        payload = json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()
         return base64.urlsafe_b64encode(self._mac(payload, asked) + payload).decode()
 
-    def after(self, cursor: str, asked: str) -> tuple[float, int]:
+    def after(self, cursor: str, asked: str) -> tuple[float, int | str]:
         """The sort values that a cursor stands for; raises `InvalidParametersError`."""
         try:
             text = base64.b64decode(cursor, altchars=b"-_", validate=True)
@@ -38,8 +40,8 @@ class CursorSigner:
             raise invalid(
                 "cursor", "cursor is not one that was given out for these parameters and zone"
             )
-        key, user_id = json.loads(payload)
-        return float(key), int(user_id)
+        key, identity = json.loads(payload)
+        return float(key), identity
 
     def _mac(self, payload: bytes, asked: str) -> bytes:
         return hmac.digest(self._key, payload + b"|" + asked.encode(), hashlib.sha256)[:_MAC_BYTES]

@@ -46,6 +46,12 @@ class ForbiddenError(ApiError):
     status = 403
 
 
+class NotFoundError(ApiError):
+    """What was asked for does not exist, as far as this principal may know."""
+
+    status = 404
+
+
 class ContentTooLargeError(ApiError):
     """The request's body is longer than any route reads."""
 

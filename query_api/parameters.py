@@ -15,8 +15,11 @@ from query_api.cursor import MAX_CHARACTERS
 from query_api.period import MAX_DAYS, Period, TimeRange, resolve_period
 from query_api.questions import Order
 from query_api.tokens import MAX_USER_ID
+from schemas.statuses import STATUSES
 
 _DATE_TIME: JsonDict = {"format": "date-time"}
+_CURSOR = "`next_cursor` of the page before; all other parameters as there."
+Status = Literal[STATUSES]  # type: ignore[valid-type]
 
 
 class RangeParameters(BaseModel):
@@ -62,11 +65,46 @@ class SystemParameters(RangeParameters):
     order_by: Order = Field("messages", description="The number by which users are ordered.")
     order: Literal["desc", "asc"] = Field("desc", description="Largest or smallest first.")
     limit: int = Field(20, ge=1, le=500, description="Users on a page.")
-    cursor: str | None = Field(
+    cursor: str | None = Field(None, max_length=MAX_CHARACTERS, description=_CURSOR)
+
+    def asked(self) -> str:
+        """What a cursor belongs to: every parameter but the page itself."""
+        return self.model_dump_json(exclude={"cursor", "limit"})
+
+
+class MessageParameters(BaseModel):
+    """Which messages of a user, and a page of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    direction: Literal["inbound", "outbound"] | None = Field(None, description="Only these.")
+    status: Status | None = Field(None, description="Only messages whose current status it is.")
+    country: str | None = Field(
         None,
-        max_length=MAX_CHARACTERS,
-        description="`next_cursor` of the page before; all other parameters as there.",
+        pattern="^[A-Z]{2}$",
+        description="ISO 3166 alpha-2 of the other party.",
+        examples=["US"],
     )
+    error_code: int | None = Field(
+        None, ge=-(2**31), le=2**31 - 1, description="Only messages that bear it now."
+    )
+    from_: str | None = Field(
+        None,
+        alias="from",
+        max_length=40,
+        description="Only what occurred at or after it: RFC 3339 with an offset.",
+        examples=["2026-01-01T00:00:00Z"],
+        json_schema_extra=_DATE_TIME,
+    )
+    to: str | None = Field(
+        None,
+        max_length=40,
+        description="Only what occurred before it: RFC 3339 with an offset.",
+        examples=["2026-02-01T00:00:00Z"],
+        json_schema_extra=_DATE_TIME,
+    )
+    limit: int = Field(100, ge=1, le=1000, description="Messages on a page.")
+    cursor: str | None = Field(None, max_length=MAX_CHARACTERS, description=_CURSOR)
 
     def asked(self) -> str:
         """What a cursor belongs to: every parameter but the page itself."""
@@ -74,3 +112,4 @@ class SystemParameters(RangeParameters):
 
 
 UserIdPath = Annotated[int, Path(ge=1, le=MAX_USER_ID, description="The user asked about.")]
+MessageSidPath = Annotated[str, Path(min_length=1, max_length=64, description="The message.")]

@@ -85,20 +85,34 @@ def _explicit(start: str, end: str, zone: ZoneInfo) -> Period:
     return Period("custom", bounds["start"], bounds["end"], zone)
 
 
+def instant_ms(parameter: str, text: str) -> int:
+    """An RFC 3339 instant as epoch ms, cut off; raises `InvalidParametersError`."""
+    try:
+        return int(_instant(text).timestamp() * 1000)
+    except ValueError as error:
+        raise invalid(parameter, f"{parameter} {error}") from None
+
+
 def _boundary(text: str) -> int:
     """An RFC 3339 instant on a 15-minute boundary; raises ValueError saying what is wrong."""
+    second = _instant(text).timestamp()
+    if second % BUCKET_S:
+        raise ValueError("must be on a 15-minute boundary")
+    return int(second)
+
+
+def _instant(text: str) -> datetime:
     if not _RFC_3339.fullmatch(text):
         hint = "; write + as %2B in a URL" if " " in text else ""
         raise ValueError(f"must be RFC 3339 with an offset, as 2026-01-31T00:00:00Z{hint}")
     try:
-        second = datetime.fromisoformat(text.upper()).timestamp()
+        moment = datetime.fromisoformat(text.upper())
+        second = moment.timestamp()
     except (ValueError, OverflowError):
         raise ValueError("is not a date and time that exists") from None
     if not EARLIEST <= second <= LATEST:
         raise ValueError("must lie in the years 2000 to 2099")
-    if second % BUCKET_S:
-        raise ValueError("must be on a 15-minute boundary")
-    return int(second)
+    return moment
 
 
 def previous_range(period: Period, now: float, retention_days: int) -> tuple[int, int] | None:

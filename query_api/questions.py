@@ -43,6 +43,21 @@ class Page:
     after: tuple[float, int] | None = None
 
 
+@dataclass(frozen=True)
+class MessageFilter:
+    """Which messages of `user_messages`: times in epoch ms, an empty text or None is any."""
+
+    from_ms: int
+    to_ms: int
+    direction: str
+    status: str
+    country: str
+    error_code: int | None
+    after_ms: int
+    after_sid: str
+    rows: int
+
+
 async def user_trend(
     asker: Asker, user_id: int, clock: LocalClock, width: int, overdue_before: int
 ) -> Rows:
@@ -109,6 +124,29 @@ async def user_comparison(asker: Asker, start: int, end: int, page: Page) -> Row
         "page_rows": page.rows,
     }
     return await _ask(asker, "user_comparison", asked | _with_whole_days(start, end))
+
+
+async def user_messages(asker: Asker, user_id: int, wanted: MessageFilter) -> Rows:
+    """One page of one user's messages, newest first."""
+    asked = {
+        "user_id": user_id,
+        "from_ms": wanted.from_ms,
+        "to_ms": wanted.to_ms,
+        "direction": wanted.direction,
+        "status": wanted.status,
+        "country": wanted.country,
+        "is_any_error": int(wanted.error_code is None),
+        "error_code": wanted.error_code or 0,
+        "after_ms": wanted.after_ms,
+        "after_sid": wanted.after_sid,
+        "page_rows": wanted.rows,
+    }
+    return await _ask(asker, "user_messages", asked)
+
+
+async def user_message(asker: Asker, user_id: int, message_sid: str) -> Rows:
+    """One message of one user with its history."""
+    return await _ask(asker, "user_message", {"user_id": user_id, "message_sid": message_sid})
 
 
 async def source_progress(asker: Asker) -> Rows:

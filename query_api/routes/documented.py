@@ -49,3 +49,5 @@ ERRORS: Responses = {
         "5",
     ),
 }
+
+NOT_FOUND: Responses = {404: _response(404, "Not Found", "You have no message with this sid.")}

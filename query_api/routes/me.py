@@ -8,10 +8,12 @@ from fastapi import APIRouter, Depends, Query
 
 from query_api.access import as_user
 from query_api.backend import WithBackend
-from query_api.parameters import RangeParameters
-from query_api.routes.documented import ERRORS
+from query_api.messages import message_detail, message_page, search_of
+from query_api.parameters import MessageParameters, MessageSidPath, RangeParameters
+from query_api.routes.documented import ERRORS, NOT_FOUND
 from query_api.tokens import Principal
 from query_api.user_analytics import user_analytics
+from schemas.api.messages import MessageDetail, MessagePage
 from schemas.api.usage import UserAnalytics
 
 router = APIRouter(tags=["me"], dependencies=[Depends(as_user)], responses=ERRORS)
@@ -32,3 +34,31 @@ async def my_sms_analytics(
         now,
         backend.settings.message_retention_days,
     )
+
+
+@router.get("/api/v1/analytics/me/messages", summary="My messages")
+async def my_messages(
+    principal: Annotated[Principal, Depends(as_user)],
+    backend: WithBackend,
+    parameters: Annotated[MessageParameters, Query()],
+) -> MessagePage:
+    """The usage log, newest first, a page at a time."""
+    now = backend.clock()
+    retention = backend.settings.message_retention_days
+    search = search_of(principal.user_id, parameters, backend.signer, now, retention)
+    return await message_page(backend.pool, search, backend.signer, now)
+
+
+# A sid may hold any character, so a slash too.
+@router.get(
+    "/api/v1/analytics/me/messages/{message_sid:path}",
+    summary="One of my messages",
+    responses=NOT_FOUND,
+)
+async def my_message(
+    principal: Annotated[Principal, Depends(as_user)],
+    backend: WithBackend,
+    message_sid: MessageSidPath,
+) -> MessageDetail:
+    """The message with its timeline; 404 also where it is another user's."""
+    return await message_detail(backend.pool, principal.user_id, message_sid, backend.clock())

@@ -6,6 +6,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.testclient import TestClient
+from httpx import Response
 
 from query_api.access import PUBLIC_PATHS, forbid_open_routes
 from query_api.app import create_app
@@ -13,37 +14,51 @@ from query_api.settings import ApiSettings
 from tests.query_api.conftest import Bearer
 
 _BASE = "/api/v1/analytics"
+_ANYBODY, _ADMIN = {"user", "admin"}, {"admin"}
 # Every route that is not public: who is let through. A new route has to be entered here.
-ROLES = {
-    f"{_BASE}/me/sms-analytics": {"user", "admin"},
-    f"{_BASE}/admin/sms-analytics/system": {"admin"},
-    f"{_BASE}/admin/users/{{user_id}}/sms-analytics": {"admin"},
+MATRIX = {
+    "GET /me/sms-analytics": _ANYBODY,
+    "GET /me/messages": _ANYBODY,
+    "GET /me/messages/{message_sid:path}": _ANYBODY,
+    "GET /admin/sms-analytics/system": _ADMIN,
+    "GET /admin/users/{user_id}/sms-analytics": _ADMIN,
 }
 _LET_THROUGH = 503
 """ClickHouse is not there: whoever gets as far as a question gets this."""
 
 
-def _paths(app: FastAPI) -> set[str]:
-    return {str(route.path) for route in iter_route_contexts(app.routes)}
+def _routes(app: FastAPI) -> set[str]:
+    return {
+        f"{method} {route.path}".replace(_BASE, "")
+        for route in iter_route_contexts(app.routes)
+        for method in (route.methods or {"GET"}) - {"HEAD"}
+    }
+
+
+def _ask(client: TestClient, route: str, headers: dict[str, str] | None = None) -> Response:
+    method, _, path = route.partition(" ")
+    path = path.replace("{user_id}", "7").replace("{message_sid:path}", "SM1")
+    return client.request(method, _BASE + path, headers=headers)
 
 
 def test_every_route_is_public_or_in_the_matrix(settings: ApiSettings) -> None:
-    assert _paths(create_app(settings)) == PUBLIC_PATHS | ROLES.keys()
+    public = {f"GET {path}" for path in PUBLIC_PATHS}
+    assert _routes(create_app(settings)) == public | MATRIX.keys()
 
 
 @pytest.mark.parametrize("roles", [(), ("user",), ("admin",), ("user", "admin"), ("billing",)])
-@pytest.mark.parametrize("path", ROLES)
+@pytest.mark.parametrize("route", MATRIX)
 def test_the_role_matrix(
-    path: str, roles: tuple[str, ...], client: TestClient, bearer: Bearer
+    route: str, roles: tuple[str, ...], client: TestClient, bearer: Bearer
 ) -> None:
-    answer = client.get(path.format(user_id=7), headers=bearer(roles=roles))
-    assert answer.status_code == (_LET_THROUGH if ROLES[path] & set(roles) else 403)
+    answer = _ask(client, route, bearer(roles=roles))
+    assert answer.status_code == (_LET_THROUGH if MATRIX[route] & set(roles) else 403)
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize("path", ROLES)
-def test_nobody_without_a_token(path: str, client: TestClient) -> None:
-    assert client.get(path.format(user_id=7)).status_code == 401
+@pytest.mark.parametrize("route", MATRIX)
+def test_nobody_without_a_token(route: str, client: TestClient) -> None:
+    assert _ask(client, route).status_code == 401
 
 
 @pytest.mark.parametrize("path", sorted(PUBLIC_PATHS - {"/readyz"}))

@@ -13,8 +13,8 @@ _SIGNER = CursorSigner("secret")
 
 
 @pytest.mark.parametrize("key", [0.0, -1.0, 1 / 3, 12345678901234.0, -0.1])
-@pytest.mark.parametrize("user_id", [1, 2**53 - 1])
-def test_a_cursor_keeps_its_values_exactly(key: float, user_id: int) -> None:
+@pytest.mark.parametrize("user_id", [1, 2**53 - 1, "SM1", "😀" * 64, "'\"\\\n"])
+def test_a_cursor_keeps_its_values_exactly(key: float, user_id: int | str) -> None:
     cursor = _SIGNER.cursor(key, user_id, "asked")
     assert _SIGNER.after(cursor, "asked") == (key, user_id)
     assert len(cursor) <= MAX_CHARACTERS

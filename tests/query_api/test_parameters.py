@@ -38,7 +38,7 @@ _DAY = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"}
         (_SYSTEM, {"order_by": "name"}, "order_by", "'messages', 'segments'"),
         (_SYSTEM, {"order": "up"}, "order", "'desc' or 'asc'"),
         (_SYSTEM, {"cursor": "abc"}, "cursor", "not one that was given out"),
-        (_SYSTEM, {"cursor": "x" * 201}, "cursor", "at most 200 characters"),
+        (_SYSTEM, {"cursor": "x" * 481}, "cursor", "at most 480 characters"),
         (f"{_BASE}/admin/users/0/sms-analytics", {}, "user_id", "greater than or equal to 1"),
         (f"{_BASE}/admin/users/{2**53}/sms-analytics", {}, "user_id", "9007199254740991"),
         (f"{_BASE}/admin/users/seven/sms-analytics", {}, "user_id", "integer"),
