@@ -15,7 +15,7 @@ import pytest
 from schemas.events import MAX_EVENT_BYTES, REJECT_REASONS
 from schemas.rows import CELL_TABLES, USAGE_LOG
 from schemas.topics import DEAD_LETTER_HEADERS, USAGE, USER_PHONES
-from tests.streams.harness import Bench, bench
+from tests.streams.harness import Bench, bench, until
 from tests.streams.records import send
 from tests.streams.samples import event
 
@@ -169,6 +169,12 @@ def test_numbers_become_users_by_the_mapping(outcome: Outcome) -> None:
     assert log["last user"] == (2**53 - 1, "event")
     users = outcome.bench.users()
     assert (users[3], users[0], users[2**53 - 1]) == (1, 1, 1)
+
+
+def test_a_partition_without_records_has_progress_and_a_commit_of_0(outcome: Outcome) -> None:
+    made, wanted = outcome.bench, {0: len(outcome.sent), 1: 0}
+    until(lambda: made.committed() == wanted, "the empty partition is not committed")
+    assert made.durable() == wanted
 
 
 def test_a_mapping_sent_before_its_message_is_known(outcome: Outcome) -> None:
