@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from query_api.zones import DAY_S, HOUR_S, LocalClock
+from query_api.period import Period
+from query_api.zones import DAY_S, HOUR_S, LocalClock, shift_days
 
 HISTORY_DAYS = 56
 """Eight weeks: enough samples of each hour of the week, and short enough to follow a change."""
@@ -24,6 +25,11 @@ class Hour:
     of_week: int
     day: int
     cost_micros: int
+
+
+def history_start(period: Period) -> int:
+    """From where on hourly cost is asked: the range, or eight weeks if that is longer."""
+    return min(period.start, shift_days(period.zone, period.end, -HISTORY_DAYS))
 
 
 def hours_of(costs: Mapping[int, int], clock: LocalClock) -> list[Hour]:

@@ -1,30 +1,35 @@
-"""What the current month will cost: a weekly profile continued to its end. Pure.
+"""What the current month will cost: a weekly profile and a trend continued to its end. Pure.
 
-Expected cost of each hour left = mean cost of its hour of the week over the history. Range: the
-80 % prediction interval of a sum of k days from a mean over n days, `z · s · sqrt(k + k²/n)`, with
-s the standard deviation of whole days from the profile (textbook formula, days taken as
-independent and normal; `tests/query_api/test_projection.py` measures how often it holds).
+Expected cost of each hour left = mean cost of its hour of the week over the history + the linear
+trend of the days' deviations from that profile. Range: the 80 % prediction interval of a sum of k
+days from a regression over n days, `z · s · sqrt(k + k² · (1/n + (x − x̄)²/Sxx))`, with x the middle
+of the days left and s the standard deviation of whole days (textbook formula, days taken as
+independent and normal; `tests/query_api/test_backtest.py` measures how near it comes).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from math import sqrt
 from zoneinfo import ZoneInfo
 
-from query_api.hours import HISTORY_DAYS, Hour, history
+from query_api.hours import HISTORY_DAYS, Hour, history, history_start, hours_of
 from query_api.measures import usd
-from query_api.zones import DAY_S, LocalClock, day_start, local_date
+from query_api.period import Period
+from query_api.questions import Rows
+from query_api.zones import DAY_S, LocalClock, clock_over, day_start, local_date
 from schemas.api.costs import Projection
 
 MIN_HISTORY_DAYS = 14
 """Two of each hour of the week: less says nothing about how much they vary."""
 METHOD = (
     "Cost so far plus, for each hour left in the calendar month, the mean cost of its hour of the "
-    f"week over the last {HISTORY_DAYS} days or the range asked for, if longer. low and high: 80 % "
-    "range from the deviation of whole days from that profile, taken as independent."
+    f"week over the last {HISTORY_DAYS} days or the range asked for, if longer, moved on by the "
+    "linear trend of the days. low and high: 80 % range from the deviation of whole days from "
+    "that profile and trend, taken as independent."
 )
 _Z_80 = 1.2816
 """90th percentile of the normal distribution: 80 % lie within ± as many deviations."""
@@ -37,6 +42,16 @@ def month_of(zone: ZoneInfo, second: float) -> tuple[int, int]:
     return day_start(zone, first), day_start(zone, date(following.year, following.month, 1))
 
 
+def projection_of(hourly_cost: Rows, period: Period, now: float) -> Projection | None:
+    """The month's cost from rows of `…_hourly_cost` since `history_start`; the past needs none."""
+    if period.end <= now:
+        return None
+    _, month_end = month_of(period.zone, now)
+    clock = clock_over(period.zone, history_start(period), max(period.end, month_end))
+    costs = {row["slot"]: row["cost_micros"] for row in hourly_cost}
+    return project(hours_of(costs, clock), clock, now)
+
+
 def project(hours: Sequence[Hour], clock: LocalClock, now: float) -> Projection | None:
     """The month's cost as known at `now`; None with less than two weeks of history.
 
@@ -47,9 +62,12 @@ def project(hours: Sequence[Hour], clock: LocalClock, now: float) -> Projection 
     if not past or past[-1].end - past[0].start < MIN_HISTORY_DAYS * DAY_S:
         return None
     profile = _profile(past)
+    trend = _trend(past, profile)
+    days_left, middle = (end - now) / DAY_S, (now + end) / 2 / DAY_S
     to_date = sum(hour.cost_micros for hour in hours if start <= hour.start <= now)
-    left = sum(_expected(hour, profile, now) for hour in hours if now < hour.end <= end)
-    spread = _spread(past, profile, (end - now) / DAY_S)
+    by_rhythm = sum(_expected(hour, profile, now) for hour in hours if now < hour.end <= end)
+    left = max(0.0, by_rhythm + trend.slope * (middle - trend.centre) * days_left)
+    spread = trend.spread(days_left, middle)
     return Projection(
         period_start=clock.moment(start),
         period_end=clock.moment(end),
@@ -81,14 +99,37 @@ def _expected(hour: Hour, profile: dict[int, float], now: float) -> float:
     return profile[hour.of_week] * left
 
 
-def _spread(past: Sequence[Hour], profile: dict[int, float], days_left: float) -> float:
-    """Half the width of the 80 % range of what `days_left` days will cost."""
-    deviations: dict[int, float] = defaultdict(float)
+@dataclass(frozen=True)
+class _Trend:
+    """The regression line of whole days' deviations (micro-USD) from the profile.
+
+    `slope` a day, `centre` the mean of the days (days since 1970), `deviation` of one day from the
+    line, `sxx` the sum of squared distances of the `count` days from their centre.
+    """
+
+    slope: float
+    centre: float
+    deviation: float
+    sxx: float
+    count: int
+
+    def spread(self, days: float, middle: float) -> float:
+        """Half the width of the 80 % range of the sum of `days` days around `middle`."""
+        distance = (middle - self.centre) ** 2 / self.sxx
+        return _Z_80 * self.deviation * sqrt(days + days**2 * (1 / self.count + distance))
+
+
+def _trend(past: Sequence[Hour], profile: dict[int, float]) -> _Trend:
+    by_day: dict[int, float] = defaultdict(float)
     for hour in past:
-        deviations[hour.day] += hour.cost_micros - profile[hour.of_week]
+        by_day[hour.day] += hour.cost_micros - profile[hour.of_week]
     # The first and the last day may be parts of days only.
-    whole = [deviations[day] for day in sorted(deviations)[1:-1]]
+    days = sorted(by_day)[1:-1]
+    centre, level = sum(days) / len(days), sum(by_day[day] for day in days) / len(days)
+    sxx = sum((day - centre) ** 2 for day in days)
+    slope = sum((day - centre) * (by_day[day] - level) for day in days) / sxx
+    rest = sum((by_day[day] - level - slope * (day - centre)) ** 2 for day in days)
     # The profile was fitted to the same days: seven of their degrees of freedom are its own.
-    freedom = max(1, len(whole) - 7)
-    deviation = sqrt(sum(value * value for value in whole) / freedom)
-    return _Z_80 * deviation * sqrt(days_left + days_left**2 / len(whole))
+    freedom = max(1, len(days) - 8)
+    # A day is counted from its beginning, instants from anywhere within it.
+    return _Trend(slope, centre + 0.5, sqrt(rest / freedom), sxx, len(days))

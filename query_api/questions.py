@@ -87,8 +87,31 @@ async def user_error_codes(asker: Asker, user_id: int, start: int, end: int) -> 
 
 
 async def user_total(asker: Asker, user_id: int, start: int, end: int) -> Rows:
-    """How many messages one user had."""
+    """How many messages one user had, and what they cost."""
     return await _ask(asker, "user_total", {"user_id": user_id, "start": start, "end": end})
+
+
+async def user_hourly_cost(asker: Asker, user_id: int, clock: LocalClock) -> Rows:
+    """One user's cost by local hour."""
+    return await _ask(asker, "user_hourly_cost", {"user_id": user_id} | _clocked(clock))
+
+
+async def user_text_savings(asker: Asker, user_id: int, start: int, end: int) -> Rows:
+    """What slightly different texts would have saved one user."""
+    return await _ask(asker, "user_text_savings", {"user_id": user_id, "start": start, "end": end})
+
+
+async def user_empty_mms(asker: Asker, user_id: int, start: int, end: int) -> Rows:
+    """One user's outbound MMS without media, by country."""
+    return await _ask(asker, "user_empty_mms", {"user_id": user_id, "start": start, "end": end})
+
+
+async def user_failing_numbers(
+    asker: Asker, user_id: int, start: int, end: int, least: int, rows: int
+) -> Rows:
+    """Numbers with at least `least` failed messages of one user and none that arrived."""
+    asked = {"user_id": user_id, "start": start, "end": end, "least": least, "page_rows": rows}
+    return await _ask(asker, "user_failing_numbers", asked)
 
 
 async def system_trend(asker: Asker, clock: LocalClock, width: int, overdue_before: int) -> Rows:

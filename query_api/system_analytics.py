@@ -10,13 +10,13 @@ from query_api.breakdown import average_processing_ms, cut
 from query_api.comparison import TOP_SPENDERS, Comparison, spenders, user_usage
 from query_api.costs import cost_breakdown
 from query_api.freshness import Freshness, freshness
-from query_api.hours import HISTORY_DAYS, history, hours_of
+from query_api.hours import history, history_start, hours_of
 from query_api.period import WIDTH_S, Period, granularity_of
-from query_api.projection import month_of, project
+from query_api.projection import projection_of
 from query_api.questions import Asker, Rows
 from query_api.trend import Totals, delivery, points
 from query_api.user_analytics import period_of
-from query_api.zones import LocalClock, clock_over, shift_days, utc
+from query_api.zones import LocalClock, clock_over, utc
 from schemas.api import system
 
 
@@ -58,7 +58,7 @@ async def _ask(
 ) -> _Rows:
     start, end = period.start, period.end
     width = WIDTH_S[granularity_of(period)]
-    long_clock = clock_over(period.zone, _history_start(period), end)
+    long_clock = clock_over(period.zone, history_start(period), end)
     return _Rows(
         *await asyncio.gather(
             questions.system_trend(asker, clock, width, fresh.overdue_before),
@@ -69,11 +69,6 @@ async def _ask(
             questions.system_hourly_cost(asker, long_clock),
         )
     )
-
-
-def _history_start(period: Period) -> int:
-    """From where on hourly cost is asked: the range, or eight weeks if that is longer."""
-    return min(period.start, shift_days(period.zone, period.end, -HISTORY_DAYS))
 
 
 def _metrics(rows: _Rows, total: Totals, period: Period, clock: LocalClock) -> system.SystemMetrics:
@@ -95,15 +90,11 @@ def _metrics(rows: _Rows, total: Totals, period: Period, clock: LocalClock) -> s
 
 
 def _cost_analysis(rows: _Rows, total: Totals, period: Period, now: float) -> system.CostAnalysis:
-    reaches_now = period.end > now
-    _, month_end = month_of(period.zone, now)
-    end = max(period.end, month_end) if reaches_now else period.end
-    clock = clock_over(period.zone, _history_start(period), end)
+    clock = clock_over(period.zone, history_start(period), period.end)
     hours = hours_of({row["slot"]: row["cost_micros"] for row in rows.hourly_cost}, clock)
     return system.CostAnalysis(
         **vars(cost_breakdown(rows.breakdown)),
-        # The past needs no projection.
-        projection=project(hours, clock, now) if reaches_now else None,
+        projection=projection_of(rows.hourly_cost, period, now),
         top_spenders=spenders(rows.top_spenders, total.cost_micros),
         anomalies=anomalies.anomalies(history(hours, now), clock, period.start),
         anomaly_method=anomalies.METHOD,

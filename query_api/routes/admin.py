@@ -13,6 +13,8 @@ from query_api.parameters import RangeParameters, SystemParameters, UserIdPath
 from query_api.routes.documented import ERRORS
 from query_api.system_analytics import system_analytics
 from query_api.user_analytics import user_analytics
+from query_api.user_costs import user_costs
+from schemas.api.costs import UserCosts
 from schemas.api.system import SystemAnalytics
 from schemas.api.usage import UserAnalytics
 
@@ -42,3 +44,13 @@ async def user_sms_analytics(
         now,
         backend.settings.message_retention_days,
     )
+
+
+@router.get("/api/v1/analytics/admin/users/{user_id}/sms-costs", summary="A user's costs")
+async def user_sms_costs(
+    user_id: UserIdPath, backend: WithBackend, parameters: Annotated[RangeParameters, Query()]
+) -> UserCosts:
+    """The answer that the user gets from `/me/sms-costs`."""
+    now = backend.clock()
+    retention = backend.settings.message_retention_days
+    return await user_costs(backend.pool, user_id, parameters.period(now), now, retention)

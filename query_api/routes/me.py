@@ -13,6 +13,8 @@ from query_api.parameters import MessageParameters, MessageSidPath, RangeParamet
 from query_api.routes.documented import ERRORS, NOT_FOUND
 from query_api.tokens import Principal
 from query_api.user_analytics import user_analytics
+from query_api.user_costs import user_costs
+from schemas.api.costs import UserCosts
 from schemas.api.messages import MessageDetail, MessagePage
 from schemas.api.usage import UserAnalytics
 
@@ -34,6 +36,18 @@ async def my_sms_analytics(
         now,
         backend.settings.message_retention_days,
     )
+
+
+@router.get("/api/v1/analytics/me/sms-costs", summary="My costs")
+async def my_sms_costs(
+    principal: Annotated[Principal, Depends(as_user)],
+    backend: WithBackend,
+    parameters: Annotated[RangeParameters, Query()],
+) -> UserCosts:
+    """Where the money went, the trend with a projection, and ways to spend less."""
+    now = backend.clock()
+    retention = backend.settings.message_retention_days
+    return await user_costs(backend.pool, principal.user_id, parameters.period(now), now, retention)
 
 
 @router.get("/api/v1/analytics/me/messages", summary="My messages")

@@ -1,12 +1,13 @@
-"""Cost parts that user and system answers share."""
+"""The answer of `…/sms-costs`, and cost parts that it shares with the system's."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from schemas.api.usage import BreakdownItem
+from schemas.api.usage import BreakdownItem, Direction, ErrorCodeCount, Granularity, Period
 
 
 class CostBreakdown(BaseModel):
@@ -50,3 +51,90 @@ class Projection(BaseModel):
     low: float = Field(description="USD; the lower end of the likely range.")
     high: float = Field(description="USD; the upper end of the likely range.")
     method: str
+
+
+class CostPoint(BaseModel):
+    """What one interval cost, beginning at `start` (local, with its offset)."""
+
+    start: datetime
+    cost_usd: float
+    cost_micros: int
+
+
+class PreviousCost(BaseModel):
+    """The cost of the period of the same length just before."""
+
+    start: datetime
+    end: datetime
+    total_cost_usd: float
+    total_cost_micros: int
+
+
+class CostTrends(BaseModel):
+    """Cost over time, zero-filled, its change against the previous period, and where it leads.
+
+    `previous_period` is null beyond retention, `change_ratio` when it cost nothing, `projection`
+    when the period ends in the past or there is less than two weeks of history.
+    """
+
+    granularity: Granularity
+    points: list[CostPoint]
+    previous_period: PreviousCost | None
+    change_ratio: float | None
+    direction: Direction | None
+    projection: Projection | None
+
+
+class FailingNumber(BaseModel):
+    """A number to which nothing got through; only its country and a keyed hash are known."""
+
+    counterparty_hash: str
+    country_code: str
+    messages: int
+    cost_micros: int
+
+
+class Evidence(BaseModel):
+    """What a saving was computed from; fields that do not belong to the code are null."""
+
+    messages: int
+    segments: int | None = Field(None, description="That would not have been sent.")
+    cost_usd: float
+    cost_micros: int
+    country_code: str | None = None
+    cost_per_segment: float | None = Field(None, description="USD in this country.")
+    usual_cost_per_segment: float | None = Field(None, description="USD in all other countries.")
+    numbers: int | None = Field(None, description="How many such numbers there are.")
+    top_numbers: list[FailingNumber] | None = None
+    error_codes: list[ErrorCodeCount] | None = None
+
+
+class Optimization(BaseModel):
+    """A way to spend less, for this period's messages; savings of several may overlap."""
+
+    code: Literal[
+        "ucs2_characters",
+        "segment_boundary",
+        "mms_without_media",
+        "failing_numbers",
+        "failed_fees",
+        "expensive_country",
+    ]
+    message: str
+    estimated_saving_usd: float
+    estimated_saving_micros: int
+    evidence: Evidence
+
+
+class UserCosts(BaseModel):
+    """One user's cost in a period."""
+
+    user_id: int
+    time_range: str = Field(description="As asked for; `custom` for start and end.")
+    period: Period
+    cost_breakdown: CostBreakdown
+    cost_trends: CostTrends
+    optimization_tips: list[str] = Field(description="The messages of `optimization`.")
+    optimization: list[Optimization] = Field(description="The largest saving first.")
+    generated_at: datetime
+    data_as_of: datetime | None

@@ -202,9 +202,14 @@ def _asked(question: dict[str, str], answer: Any) -> periods.Question:
 
 
 def _user_differences(run: Run, admin: str, user: int, question: dict[str, str]) -> list[str]:
-    answer = run.up.get(f"/admin/users/{user}/sms-analytics?{urlencode(question)}", admin)
-    expected = run.oracle.user(user, _asked(question, answer))
-    return [f"user {user} {question}: {line}" for line in differences(answer, expected)]
+    path, asked = f"/admin/users/{user}", urlencode(question)
+    usage = run.up.get(f"{path}/sms-analytics?{asked}", admin)
+    costs = run.up.get(f"{path}/sms-costs?{asked}", admin)
+    found = [
+        *differences(usage, run.oracle.user(user, _asked(question, usage))),
+        *differences(costs, run.oracle.user_costs(user, _asked(question, costs))),
+    ]
+    return [f"user {user} {question}: {line}" for line in found]
 
 
 def _whole_system(up: Up, admin: str, question: dict[str, str]) -> Any:

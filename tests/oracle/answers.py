@@ -1,6 +1,7 @@
-"""The answers of both routes, computed from all messages of a ledger; contract section 4.
+"""The answers about usage and costs, computed from all messages of a ledger; contract section 4.
 
-Left out: what the contract leaves to the product (`projection`, `anomalies`, descriptions).
+Left out: what the contract leaves to the product (`projection`, `anomalies`,
+`optimization`, descriptions).
 """
 
 from __future__ import annotations
@@ -56,6 +57,17 @@ class Oracle:
                 "by_status": totals.counted((m.status for m in messages), "key"),
                 "by_country": totals.breakdown(messages, lambda m: m.country),
             },
+        }
+
+    def user_costs(self, user_id: int, question: Question) -> Answer:
+        """`GET /me/sms-costs` of one user."""
+        everything = self._of.get(user_id, [])
+        messages = _within(everything, question.start, question.end)
+        return {
+            "user_id": user_id,
+            "time_range": question.time_range,
+            "cost_breakdown": _costs(messages),
+            "cost_trends": _cost_trends(everything, messages, question),
         }
 
     def system(self, question: Question) -> Answer:
@@ -139,6 +151,22 @@ def _trends(everything: list[Message], messages: list[Message], question: Questi
         "previous_period": None if before is None else {"total_messages": before},
         "change_ratio": (len(messages) - before) / before if before else None,
         "direction": None if before is None else _direction(len(messages), before),
+    }
+
+
+def _cost_trends(everything: list[Message], messages: list[Message], question: Question) -> Answer:
+    moved = periods.previous(question)
+    before = None if moved is None else sum(m.cost for m in _within(everything, *moved))
+    total = sum(message.cost for message in messages)
+    points = _points(messages, question)
+    return {
+        "granularity": periods.granularity(question),
+        "points": [
+            {name: point[name] for name in ("start", "cost_usd", "cost_micros")} for point in points
+        ],
+        "previous_period": None if before is None else money(before, "total_cost"),
+        "change_ratio": (total - before) / before if before else None,
+        "direction": None if before is None else _direction(total, before),
     }
 
 

@@ -128,6 +128,21 @@ def test_a_users_trend(question: periods.Question) -> None:
     assert trends["points"][5]["success_rate"] is None
 
 
+def test_a_users_costs(question: periods.Question) -> None:
+    answer = ORACLE.user_costs(1, question)
+    costs, trends = answer["cost_breakdown"], answer["cost_trends"]
+    assert costs["total_cost_micros"] == 9_000 + 7_500 + 1_000
+    assert costs["cost_per_delivered"] == pytest.approx(0.01)
+    assert trends["previous_period"] == {"total_cost_usd": 0.0083, "total_cost_micros": 8_300}
+    assert trends["change_ratio"] == pytest.approx((17_500 - 8_300) / 8_300)
+    assert trends["direction"] == "up"
+    assert trends["points"][4] == {
+        "start": START + 3_600,
+        "cost_usd": 0.0085,
+        "cost_micros": 8_500,
+    }
+
+
 def test_hours_are_local() -> None:
     question = periods.between(START, END, "America/St_Johns", float(END), None)
     patterns = ORACLE.user(1, question)["usage_summary"]["usage_patterns"]

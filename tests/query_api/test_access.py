@@ -18,10 +18,12 @@ _ANYBODY, _ADMIN = {"user", "admin"}, {"admin"}
 # Every route that is not public: who is let through. A new route has to be entered here.
 MATRIX = {
     "GET /me/sms-analytics": _ANYBODY,
+    "GET /me/sms-costs": _ANYBODY,
     "GET /me/messages": _ANYBODY,
     "GET /me/messages/{message_sid:path}": _ANYBODY,
     "GET /admin/sms-analytics/system": _ADMIN,
     "GET /admin/users/{user_id}/sms-analytics": _ADMIN,
+    "GET /admin/users/{user_id}/sms-costs": _ADMIN,
 }
 _LET_THROUGH = 503
 """ClickHouse is not there: whoever gets as far as a question gets this."""

@@ -25,6 +25,7 @@ _BASE = "/api/v1/analytics"
 # St. John's changed its clocks on 1 November, London on 25 October.
 _NOW = datetime(2026, 11, 3, 12, 34, 56, tzinfo=UTC)
 _COST = ("base_micros", "carrier_fee_micros", "failed_fee_micros")
+_ENDS = ("start", "end")
 _GOOD = ("status_delivered", "status_received", "status_read")
 _BAD = ("status_failed", "status_undelivered")
 _ZONES = ("UTC", "Asia/Kathmandu", "America/St_Johns", "Europe/London", "Australia/Lord_Howe")
@@ -316,3 +317,40 @@ def test_the_projection_goes_to_the_end_of_the_local_month(filled: Filled) -> No
     assert projection["low"] < projection["projected_cost_usd"] < projection["high"]
     past = filled.get(path, start="2026-09-01T00:00:00Z", end="2026-10-01T00:00:00Z")
     assert past["cost_analysis"]["projection"] is None
+
+
+def test_a_users_costs_in_every_zone_and_range(filled: Filled) -> None:
+    for zone in _ZONES:
+        for parameters in _RANGES.values():
+            answer = filled.get("/me/sms-costs", 3, timezone=zone, **parameters)
+            cells = filled.within(answer, 3)
+            costs, trends = answer["cost_breakdown"], answer["cost_trends"]
+            assert costs["total_cost_micros"] == total(cells, *_COST)
+            assert costs["carrier_fees_micros"] == total(cells, "carrier_fee_micros")
+            assert costs["failed_fees_micros"] == total(cells, "failed_fee_micros")
+            assert costs["provisional_cost_micros"] == total(cells, "provisional_micros")
+            usage = filled.get("/me/sms-analytics", 3, timezone=zone, **parameters)
+            assert [(point["start"], point["cost_micros"]) for point in trends["points"]] == [
+                (point["start"], point["cost_micros"]) for point in usage["usage_trends"]["points"]
+            ]
+            before = trends["previous_period"]
+            start, end = (datetime.fromisoformat(before[name]).timestamp() for name in _ENDS)
+            own = [c for c in filled.cells if c["user_id"] == 3 and start <= c["bucket"] < end]
+            assert before["total_cost_micros"] == total(own, *_COST)
+            assert before["start"] == usage["usage_trends"]["previous_period"]["start"]
+
+
+def test_a_users_projection_and_advice(filled: Filled) -> None:
+    answer = filled.get("/admin/users/3/sms-costs", 1)
+    projection = answer["cost_trends"]["projection"]
+    month = datetime.fromisoformat(projection["period_start"]).timestamp()
+    own = [c for c in filled.cells if c["user_id"] == 3 and c["bucket"] >= month]
+    assert projection["cost_to_date_micros"] == total(own, *_COST)
+    assert projection["low"] <= projection["projected_cost_usd"] <= projection["high"]
+    fees = total(filled.within(answer, 3), "failed_fee_micros")
+    advice = {one["code"]: one for one in answer["optimization"]}
+    assert advice["failed_fees"]["estimated_saving_micros"] == fees
+    assert answer["optimization_tips"] == [one["message"] for one in answer["optimization"]]
+    past = filled.get("/me/sms-costs", 3, start="2026-09-01T00:00:00Z", end="2026-10-01T00:00:00Z")
+    assert past["cost_trends"]["projection"] is None
+    assert past["cost_trends"]["granularity"] == "day"
