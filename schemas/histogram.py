@@ -9,21 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_SUB_BITS = 6
-_EXACT_BITS = _SUB_BITS + 1
+SUB_BITS = 6
+EXACT_BITS = SUB_BITS + 1
 MAX_VALUE = 86_400_000_000
 """24 h in µs, the longest processing time that the contract allows (bin 2047 fits UInt16)."""
 
 
 def bin_of(value: int) -> int:
     """The bin of an integer `value` (0 … 2^63 − 1); values below 128 have a bin of their own."""
-    shift = value.bit_length() - _EXACT_BITS
-    return value if shift <= 0 else (shift << _SUB_BITS) + (value >> shift)
+    shift = value.bit_length() - EXACT_BITS
+    return value if shift <= 0 else (shift << SUB_BITS) + (value >> shift)
 
 
 def value_of(index: int) -> float:
     """The midpoint of the values that fall into bin `index` (exact below 128)."""
-    shift = (index >> _SUB_BITS) - 1
+    shift = (index >> SUB_BITS) - 1
     if shift <= 0:
         return float(index)
     lower = (64 + (index & 63)) << shift

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import clickhouse_connect
 import numpy as np
 from clickhouse_connect.driver.client import Client
 
-from schemas.rows import CELL_TABLES, USAGE_LOG, USER_TABLES
+from schemas.rows import USAGE_LOG, USER_TABLES
 from schemas.settings import clickhouse_arguments
 from schemas.units import position, source_epoch
-from streams.core.cells import CellTable, Key
-from streams.core.fold import combination_parts
-from streams.core.message import Message
+from streams.core.cells import CellTable, Keys, combination_parts
+from streams.core.recent import MessageRows
 from streams.core.seen import Hashes
+from streams.core.shapes import country_text
 from streams.patience import until_done
-from streams.rows import MESSAGE_COLUMNS, cell_columns, load_cell, message_of
+from streams.rows import MESSAGE_COLUMNS, cell_columns, cells_of, messages_of
 
 # ClickHouse takes 128 KiB in one parameter (http_max_field_value_size); a cell is longer there.
 _PARAMETER_BYTES = 100_000
 
 T = TypeVar("T")
+_CellTuple = tuple[Any, ...]
 
 
 class Progress(NamedTuple):
@@ -115,27 +116,25 @@ class Store:
                 yield np.frombuffer(left[:whole], np.uint64)
                 left = left[whole:]
 
-    def messages_since(self, source: int, first: int) -> list[Message]:
+    def messages_since(self, source: int, first: int) -> MessageRows:
         """Messages of a source whose rows were written at or after a position."""
         rows = self._rows(
             f"SELECT {MESSAGE_COLUMNS} FROM {USAGE_LOG} FINAL"
             " WHERE source = {source:UInt32} AND version >= {first:UInt64}",
             {"source": source, "first": first},
         )
-        return [message_of(row) for row in rows]
+        return messages_of(rows)
 
-    def messages(self, source: int, sids: Sequence[str]) -> dict[str, Message]:
+    def messages(self, source: int, sids: Sequence[bytes]) -> MessageRows:
         """The known ones of these sids, as events of this source see them."""
-        found = {}
-        for some in _in_parameters(sids):
-            rows = self._rows(
+        found: list[Sequence[Any]] = []
+        for some in _in_parameters([sid.decode() for sid in sids]):
+            found += self._rows(
                 f"SELECT {MESSAGE_COLUMNS} FROM {USAGE_LOG} FINAL"
                 f" WHERE message_sid IN {{sids:Array(String)}} AND {_OF_SOURCE}",
                 {"sids": some, **_source_parameters(source)},
             )
-            for row in rows:
-                found[row[0]] = message_of(row)
-        return found
+        return messages_of(found)
 
     def load_hot(self, name: str, table: CellTable, source: int, limit: int) -> None:
         """Load the newest cells of a table, whole buckets, about `limit` at most."""
@@ -151,48 +150,39 @@ class Store:
             if total > limit:
                 break
             first = bucket
-        table.hot_from_ms = first * 1000 if total > limit else 0
+        table.hot_from_s = first if total > limit else 0
         rows = self._rows(
             f"SELECT {cell_columns(name)} FROM {name} FINAL"
             " WHERE source = {source:UInt32} AND bucket >= toDateTime({first:UInt32}, 'UTC')",
             {"source": source, "first": first},
         )
-        for row in rows:
-            load_cell(table, row)
+        table.load(cells_of(rows))
 
     def load_cold(
-        self, tables: Mapping[str, CellTable], keys: Mapping[str, Iterable[Key]], source: int
-    ) -> dict[str, int]:
-        """Read back cells that are not in memory; returns how many keys each table asked for."""
-        asked = {}
-        for name in CELL_TABLES:
-            wanted = sorted(set(keys.get(name, ())))
-            asked[name] = len(wanted)
-            for some in _in_parameters(wanted):
+        self, tables: Mapping[str, CellTable], keys: Mapping[str, Keys], source: int
+    ) -> None:
+        """Read back cells that are not in memory, by table."""
+        for name, wanted in keys.items():
+            for some in _in_parameters(_tuples(name, wanted)):
                 self._load_keys(name, tables[name], some, source)
-        return asked
 
-    def _load_keys(self, name: str, table: CellTable, keys: Sequence[Key], source: int) -> None:
-        tuples: list[tuple[int | str, ...]] = []
-        for user_id, bucket_ms, code in keys:
-            direction, message_type, country = combination_parts(code)
-            rest = (bucket_ms // 1000, direction, message_type, country)
-            tuples.append((user_id, *rest) if name in USER_TABLES else rest)
+    def _load_keys(
+        self, name: str, table: CellTable, keys: Sequence[_CellTuple], source: int
+    ) -> None:
         user = "UInt64, " if name in USER_TABLES else ""
         columns = ", ".join(_key_columns(name)).replace("bucket", "toUnixTimestamp(bucket)", 1)
         columns = columns.replace("direction", "CAST(direction, 'Int8')")
         columns = columns.replace("message_type", "CAST(message_type, 'Int8')")
         columns = columns.replace("country_code", "toString(country_code)")
-        first, last = keys_range(keys)
+        buckets = [key[-4] for key in keys]
         rows = self._rows(
             f"SELECT {cell_columns(name)} FROM {name} FINAL WHERE source = {{source:UInt32}}"
             " AND bucket BETWEEN toDateTime({first:UInt32}, 'UTC')"
             " AND toDateTime({last:UInt32}, 'UTC')"
             f" AND ({columns}) IN {{keys:Array(Tuple({user}UInt32, Int8, Int8, String))}}",
-            {"source": source, "keys": tuples, "first": first, "last": last},
+            {"source": source, "keys": keys, "first": min(buckets), "last": max(buckets)},
         )
-        for row in rows:
-            load_cell(table, row)
+        table.load(cells_of(rows))
 
     def _rows(self, query: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
         def read() -> Sequence[Sequence[Any]]:
@@ -218,10 +208,14 @@ def _in_parameters(values: Sequence[T]) -> Iterator[list[T]]:
         yield some
 
 
-def keys_range(keys: Sequence[Key]) -> tuple[int, int]:
-    """First and last bucket of these cells, in seconds."""
-    buckets = [key[1] // 1000 for key in keys]
-    return min(buckets), max(buckets)
+def _tuples(name: str, keys: Keys) -> list[_CellTuple]:
+    """Cells as ClickHouse is asked for them: user in user tables, bucket, codes, country."""
+    tuples: list[_CellTuple] = []
+    for user_id, bucket_s, code in keys.tolist():
+        direction, message_type, country = combination_parts(code)
+        rest = (bucket_s, direction, message_type, country_text(country))
+        tuples.append((user_id, *rest) if name in USER_TABLES else rest)
+    return tuples
 
 
 # An event repeats a message of its own source or of an earlier epoch, whose keys may have lain in

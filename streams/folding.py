@@ -6,20 +6,19 @@ longer in memory) is fetched in between, once a chunk. Runs in one thread, one c
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from msgspec import UNSET
+import numpy.typing as npt
 
-from schemas.events import MAX_FUTURE_MS, UsageEvent
+from schemas.events import MAX_FUTURE_MS
 from schemas.units import DAY_MS
 from streams import metrics
 from streams.clickhouse import Store
-from streams.core.decode import Decoder, Rejected
-from streams.core.fold import Groups, batch_of, fold, group
-from streams.core.message import Message, decide, key_is_of, untimely
+from streams.core.decode import Decoder, Events, Ints, Rejected
+from streams.core.fold import Batch, fold, group
+from streams.core.message import Messages, decide, key_is_of, untimely, without_rate
 from streams.core.seen import SidFilter, hashes_of
 from streams.errors import PoisonRecordError
 from streams.reference import ReferenceData
@@ -27,6 +26,7 @@ from streams.working_set import DeadLetter, WorkingSet
 
 _MEMO_LIMIT = 200_000
 ORPHAN = Rejected("orphan_status", "message_sid: no message with it is known")
+INVALID_KEY = Rejected("invalid_key", "key: must be the event's user_id or phone_number")
 
 
 class Chunk(NamedTuple):
@@ -60,146 +60,169 @@ class Folder:
         self._sids = sids
         self._reference = reference
         self._decoder = Decoder()
-        self._key_of_user: dict[object, bytes] = {}
+        self._key_of_user: dict[int, bytes] = {}
 
     def fold(self, state: WorkingSet, chunk: Chunk) -> None:
         """Fold a chunk that begins where the working set stands.
 
         Raises PoisonRecordError when a rule fails on a record, whatever the reason.
         """
-        events, times = self._decode(state, chunk)
-        known = self._known(state, [e for e in events if not isinstance(e, Rejected)])
-        fresh: list[Message] = []
-        applied: list[Message] = []
-        record_ms: list[int] = []
-        outcomes: Counter[str] = Counter()
-        caught_up = False
-        for index, event in enumerate(events):
-            offset = chunk.offsets[index]
-            if isinstance(event, Rejected):
-                self._reject(state, chunk, index, event)
-                continue
-            position = state.position(offset)
-            message = known.get(event.message_sid)
-            if message is not None and message.position != position:
-                outcomes["duplicate"] += 1
-                continue
-            if message is None:
-                if not caught_up and self._lacks_user(event):
-                    self._reference.catch_up()
-                    caught_up = True
-                try:
-                    decided = decide(event, times[index], position, self._reference.current)
-                except Exception as error:
-                    raise PoisonRecordError(state.partition, offset, error) from error
-                if isinstance(decided, Rejected):
-                    self._reject(state, chunk, index, decided)
-                    continue
-                message = known[event.message_sid] = decided
-                fresh.append(message)
-            else:
-                outcomes["replayed"] += 1
-                state.remember(message)
-            applied.append(message)
-            record_ms.append(chunk.timestamps[index])
-        self._apply(state, applied, record_ms)
-        self._remember(state, fresh)
-        outcomes["accepted"] = len(fresh)
-        for outcome, count in outcomes.items():
-            metrics.EVENTS.labels(outcome).inc(count)
+        events, rejected = self._decode(state, chunk)
+        positions = state.position(0) + np.array(chunk.offsets, np.int64)[events.records]
+        rows = self._known(state, events)
+        unknown = np.flatnonzero(rows < 0)
+        places = unknown[self._have_rates(events, unknown, rejected)]
+        fresh = places[_firsts([events.sids[place] for place in places.tolist()])]
+        made = self._decide(state, chunk, events.take(fresh), positions[fresh])
+        rows[fresh] = state.messages.add([events.sids[place] for place in fresh.tolist()], made)
+        is_own = (rows >= 0) & (state.messages.rows["position"][rows] == positions)
+        self._apply(state, chunk, events.records[is_own], rows[is_own], positions[is_own])
+        for index in sorted(rejected):
+            self._reject(state, chunk, index, rejected[index])
+        own, unpriced = int(np.count_nonzero(is_own)), len(unknown) - len(places)
+        _count("accepted", len(fresh))
+        _count("replayed", own - len(fresh))
+        _count("duplicate", len(rows) - own - unpriced)
         state.folded(chunk.offsets[-1] + 1, chunk.timestamps[-1])
 
-    def _lacks_user(self, event: UsageEvent) -> bool:
-        number = event.phone_number
-        return number is not UNSET and number not in self._reference.current.users
-
-    def _decode(
-        self, state: WorkingSet, chunk: Chunk
-    ) -> tuple[list[UsageEvent | Rejected], list[int]]:
-        """Events, or why not, by every rule that needs no memory; and the events' instants."""
+    def _decode(self, state: WorkingSet, chunk: Chunk) -> tuple[Events, dict[int, Rejected]]:
+        """Events, and why other records are none, by every rule that needs no memory."""
         values = chunk.values
         aside = [i for i, offset in enumerate(chunk.offsets) if offset in state.quarantined]
         if aside:
             values = [None if i in aside else value for i, value in enumerate(values)]
-        events, times = self._batch(state, chunk.offsets, values)
-        days = self._reference.current.retention_days
-        longest = days * DAY_MS
-        key_of_user = self._key_of_user
-        if len(key_of_user) > _MEMO_LIMIT:
-            key_of_user.clear()
-        for index, event in enumerate(events):
-            if isinstance(event, Rejected):
-                continue
-            key = chunk.keys[index]
-            if key is None or key_of_user.get(event.user_id) != key:
-                if not key_is_of(key, event):
-                    events[index] = Rejected(
-                        "invalid_key", "key: must be the event's user_id or phone_number"
-                    )
-                    continue
-                if event.user_id is not UNSET:
-                    key_of_user[event.user_id] = b"%d" % event.user_id
-            if event.type == "status":
-                events[index] = ORPHAN
-            elif not -MAX_FUTURE_MS <= chunk.timestamps[index] - times[index] <= longest:
-                events[index] = untimely(times[index], chunk.timestamps[index], days)
+        events, rejected = self._batch(state, chunk.offsets, values)
         for index in aside:
-            events[index] = Rejected("quarantined", state.quarantined[chunk.offsets[index]])
-        return events, times
+            rejected[index] = Rejected("quarantined", state.quarantined[chunk.offsets[index]])
+        is_good = self._have_keys(events, chunk, rejected)
+        is_good &= self._are_timely(events, chunk, rejected)
+        orphans = self._decoder.shapes.table["is_status"][events.shapes]
+        for index in events.records[orphans].tolist():
+            rejected.setdefault(index, ORPHAN)
+        is_good &= ~orphans
+        return (events if is_good.all() else events.take(np.flatnonzero(is_good))), rejected
 
     def _batch(
         self, state: WorkingSet, offsets: Sequence[int], values: Sequence[bytes | None]
-    ) -> tuple[list[UsageEvent | Rejected], list[int]]:
+    ) -> tuple[Events, dict[int, Rejected]]:
         try:
             return self._decoder.batch(values)
         except Exception:
             for offset, value in zip(offsets, values, strict=True):
                 try:
-                    self._decoder.one(value)
+                    self._decoder.batch([value])
                 except Exception as error:
                     raise PoisonRecordError(state.partition, offset, error) from error
             raise
 
-    def _known(self, state: WorkingSet, events: Sequence[UsageEvent]) -> dict[str, Message]:
-        """Those messages of these events that were seen before, from memory or ClickHouse.
+    def _have_keys(
+        self, events: Events, chunk: Chunk, rejected: dict[int, Rejected]
+    ) -> npt.NDArray[np.bool_]:
+        """Which events have a key that is theirs; the others are rejected."""
+        memo = self._key_of_user
+        if len(memo) > _MEMO_LIMIT:
+            memo.clear()
+        users, indices = events.users.tolist(), events.records.tolist()
+        keys = chunk.keys
+        if len(indices) < len(keys):
+            keys = [keys[index] for index in indices]
+        good = np.ones(len(users), np.bool_)
+        expected: list[bytes | None] = list(map(memo.get, users))
+        if expected == keys:
+            return good
+        differ = [place for place, key in enumerate(keys) if expected[place] != key or key is None]
+        for place in differ:
+            user, key = users[place], keys[place]
+            if not key_is_of(key, user, events.phones[place] if events.phones else ""):
+                good[place] = False
+                rejected[indices[place]] = INVALID_KEY
+            elif user:
+                memo[user] = b"%d" % user
+        return good
 
-        The others are in the filter afterwards, whether they are folded or rejected.
+    def _are_timely(
+        self, events: Events, chunk: Chunk, rejected: dict[int, Rejected]
+    ) -> npt.NDArray[np.bool_]:
+        """Which events lie near enough to their records' time; the others are rejected."""
+        days = self._reference.current.retention_days
+        record_ms = np.array(chunk.timestamps, np.int64)[events.records]
+        late_ms = record_ms - events.occurred_ms
+        good = (late_ms >= -MAX_FUTURE_MS) & (late_ms <= days * DAY_MS)
+        for place in np.flatnonzero(~good).tolist():
+            why = untimely(int(events.occurred_ms[place]), int(record_ms[place]), days)
+            if why is not None:
+                rejected.setdefault(int(events.records[place]), why)
+        return good
+
+    def _known(self, state: WorkingSet, events: Events) -> Ints:
+        """The row of each event's message in memory, fetched from ClickHouse if need be; or −1.
+
+        The sids are in the filter afterwards, whether their messages are folded or rejected.
         """
-        known, absent = {}, []
-        find = state.find
-        for event in events:
-            sid = event.message_sid
-            message = find(sid)
-            if message is None:
-                absent.append(sid)
-            else:
-                known[sid] = message
-        if absent:
-            hashes = hashes_of(absent)
-            perhaps = self._sids.maybe(hashes)
-            if perhaps.any():
-                asked = [absent[index] for index in np.flatnonzero(perhaps).tolist()]
+        rows = state.messages.find(events.sids)
+        absent = np.flatnonzero(rows < 0)
+        if len(absent):
+            sids = [events.sids[place] for place in absent.tolist()]
+            hashes = hashes_of(sids)
+            perhaps = np.flatnonzero(self._sids.maybe(hashes)).tolist()
+            if perhaps:
                 metrics.LOOKUPS.labels("sids").inc()
-                known.update(self._store.messages(state.source, asked))
+                asked = dict.fromkeys(sids[place] for place in perhaps)
+                found = self._store.messages(state.source, list(asked))
+                if found.sids:
+                    state.messages.add(*found, is_durable=True)
+                    rows = state.messages.find(events.sids)
             self._sids.add(hashes)
-        return known
+        return rows
 
-    def _apply(self, state: WorkingSet, messages: list[Message], record_ms: list[int]) -> None:
-        if not messages:
+    def _have_rates(
+        self, events: Events, places: Ints, rejected: dict[int, Rejected]
+    ) -> npt.NDArray[np.bool_]:
+        """Which of these events need no currency that has no rate; the others are rejected."""
+        good = np.ones(len(places), np.bool_)
+        if events.prices:
+            shapes = self._decoder.shapes.table[events.shapes[places]]
+            prices = [events.prices[place] for place in places.tolist()]
+            for place, currency in without_rate(prices, shapes, self._reference.current).items():
+                good[place] = False
+                rejected[int(events.records[places[place]])] = Rejected(
+                    "unsupported_currency", f"price_unit: {currency} has no configured rate"
+                )
+        return good
+
+    def _decide(self, state: WorkingSet, chunk: Chunk, events: Events, positions: Ints) -> Messages:
+        users = self._reference.current.users
+        if events.phones and any(phone and phone not in users for phone in events.phones):
+            self._reference.catch_up()
+        reference, table = self._reference.current, self._decoder.shapes.table
+        try:
+            return decide(events, table[events.shapes], positions, reference)
+        except Exception:
+            for place, index in enumerate(events.records.tolist()):
+                one = events.take(np.array([place]))
+                try:
+                    decide(one, table[one.shapes], positions[place : place + 1], reference)
+                except Exception as error:
+                    offset = chunk.offsets[index]
+                    raise PoisonRecordError(state.partition, offset, error) from error
+            raise
+
+    def _apply(
+        self, state: WorkingSet, chunk: Chunk, indices: Ints, rows: Ints, positions: Ints
+    ) -> None:
+        if not len(rows):
             return
-        batch = batch_of(messages, record_ms)
+        record_ms = np.array(chunk.timestamps, np.int64)[indices]
+        batch = Batch(state.messages.gather(rows), positions, record_ms)
         groups = group(batch)
-        cold = {name: cold for name, part in groups.items() if (cold := _cold(state, name, part))}
+        cold = {name: state.tables[name].cold(part.keys) for name, part in groups.items()}
+        cold = {name: keys for name, keys in cold.items() if len(keys)}
         if cold:
             metrics.LOOKUPS.labels("cells").inc()
-            for name, count in self._store.load_cold(state.tables, cold, state.source).items():
-                metrics.COLD_CELLS.labels(name).inc(count)
+            self._store.load_cold(state.tables, cold, state.source)
+            for name, keys in cold.items():
+                metrics.COLD_CELLS.labels(name).inc(len(keys))
         fold(state.tables, groups, batch)
-
-    def _remember(self, state: WorkingSet, messages: list[Message]) -> None:
-        for message in messages:
-            state.remember(message)
-        state.messages.extend(messages)
 
     def _reject(self, state: WorkingSet, chunk: Chunk, index: int, rejected: Rejected) -> None:
         metrics.EVENTS.labels("rejected").inc()
@@ -216,8 +239,14 @@ class Folder:
         )
 
 
-def _cold(state: WorkingSet, name: str, part: Groups) -> list[tuple[int, int, int]]:
-    table = state.tables[name]
-    if not table.hot_from_ms:
-        return []
-    return [key for key in part.keys if table.is_cold(key)]
+def _firsts(sids: list[bytes]) -> npt.NDArray[np.bool_]:
+    """Which of these is the first of its kind."""
+    first: dict[bytes, int] = {}
+    places = [first.setdefault(sid, place) for place, sid in enumerate(sids)]
+    is_first: npt.NDArray[np.bool_] = np.array(places, np.int64) == np.arange(len(sids))
+    return is_first
+
+
+def _count(outcome: str, count: int) -> None:
+    if count:
+        metrics.EVENTS.labels(outcome).inc(count)

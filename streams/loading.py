@@ -95,10 +95,8 @@ class Loader:
         limit = self._settings.max_hot_cells // (3 * sharers)
         for name, table in state.tables.items():
             self._store.load_hot(name, table, state.source, limit)
-        for message in self._store.messages_since(
-            state.source, position(state.epoch, state.next_offset)
-        ):
-            state.remember(message)
+        recent = self._store.messages_since(state.source, position(state.epoch, state.next_offset))
+        state.messages.add(*recent, is_durable=True)
         logger.info(
             "partition %s begins at offset %s with %s hot cells",
             state.partition,

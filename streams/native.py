@@ -7,7 +7,7 @@ matrix, so a block is a few memory copies. https://clickhouse.com/docs/interface
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,20 +26,25 @@ class Block:
         """Integers as ClickHouse type `kind` (also Bool and Enum8, given as Int8)."""
         self._column(name, kind, _packed(kind, values))
 
-    def nullable(self, name: str, kind: str, values: Sequence[int | None]) -> None:
-        """Integers or None."""
-        nulls = bytes(value is None for value in values)
-        filled = [0 if value is None else value for value in values]
-        self._column(name, f"Nullable({kind})", nulls + _packed(kind, filled))
+    def nullable(self, name: str, kind: str, values: Any, is_null: npt.NDArray[np.bool_]) -> None:
+        """Integers, or null where `is_null`."""
+        filled = np.where(is_null, 0, values)
+        self._column(name, f"Nullable({kind})", is_null.tobytes() + _packed(kind, filled))
 
-    def texts(self, name: str, values: Iterable[str]) -> None:
-        """Strings, each with its length before it."""
-        encoded = [value.encode() for value in values]
-        self._column(name, "String", b"".join([_LENGTHS[len(text)] + text for text in encoded]))
+    def texts(self, name: str, values: Sequence[bytes]) -> None:
+        """Strings in UTF-8, each with its length before it."""
+        lengths = set(map(len, values))
+        if len(lengths) == 1:
+            length = _LENGTHS[lengths.pop()]
+            content = length + length.join(values)
+        else:
+            content = b"".join([_LENGTHS[len(text)] + text for text in values])
+        self._column(name, "String", content)
 
-    def fixed_texts(self, name: str, length: int, values: Iterable[str]) -> None:
-        """ASCII strings of exactly `length` characters."""
-        self._column(name, f"FixedString({length})", "".join(values).encode("ascii"))
+    def fixed_texts(self, name: str, values: Any) -> None:
+        """An array of dtype `S…`, padded with zero bytes to its width."""
+        content = np.ascontiguousarray(values).tobytes()
+        self._column(name, f"FixedString({values.dtype.itemsize})", content)
 
     def arrays(self, name: str, kind: str, ends: npt.NDArray[Any], values: Any) -> None:
         """Arrays: `values` of all rows in a line, and the index where each row's end."""

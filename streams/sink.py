@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 
+import numpy as np
 from clickhouse_connect.driver.client import Client
 
 from schemas.rows import CELL_TABLES, PROGRESS, USAGE_LOG
@@ -48,15 +49,17 @@ class Sink:
         is set.
         """
         started = time.monotonic()
-        messages = list(chain.from_iterable(part.messages for part in snapshots))
-        sources = list(
-            chain.from_iterable([part.source] * len(part.messages) for part in snapshots)
+        sids = list(chain.from_iterable(part.messages.sids for part in snapshots))
+        messages = np.concatenate([part.messages.messages for part in snapshots])
+        sources = np.repeat(
+            [part.source for part in snapshots], [len(part.messages.sids) for part in snapshots]
         )
-        for start in range(0, len(messages), _ROWS_PER_INSERT):
-            end = start + _ROWS_PER_INSERT
-            self._insert(USAGE_LOG, usage_block(messages[start:end], sources[start:end]), abandoned)
+        for start in range(0, len(sids), _ROWS_PER_INSERT):
+            some = slice(start, start + _ROWS_PER_INSERT)
+            block = usage_block(sids[some], messages[some], sources[some])
+            self._insert(USAGE_LOG, block, abandoned)
         for name in CELL_TABLES:
-            parts = [part.cells[name] for part in snapshots if name in part.cells]
+            parts = [(part.source, part.cells[name]) for part in snapshots if name in part.cells]
             if parts:
                 self._insert(name, cell_block(name, parts), abandoned)
         letters = list(chain.from_iterable(part.dead_letters for part in snapshots))
@@ -73,7 +76,7 @@ class Sink:
         block.numbers("next_offset", "UInt64", [part.next_offset for part in snapshots])
         block.numbers("end_offset", "UInt64", [part.end_offset for part in snapshots])
         block.numbers("as_of", "DateTime64(3, 'UTC')", [part.as_of_ms for part in snapshots])
-        block.texts("topic_id", [self._topic_id] * len(snapshots))
+        block.texts("topic_id", [self._topic_id.encode()] * len(snapshots))
         block.numbers("partitions", "UInt16", [self._partitions] * len(snapshots))
         block.numbers("updated_at", "DateTime64(3, 'UTC')", [now] * len(snapshots))
         return block

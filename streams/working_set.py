@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 from schemas.rows import CELL_TABLES
 from schemas.units import position, source
-from streams.core.cells import CellTable
-from streams.core.message import Message
-from streams.rows import CellRows, copy_dirty
+from streams.core.cells import CellRows, CellTable
+from streams.core.recent import MessageRows, MessageTable
 
 
 class DeadLetter(NamedTuple):
@@ -31,7 +30,7 @@ class Snapshot(NamedTuple):
 
     partition: int
     source: int
-    messages: list[Message]
+    messages: MessageRows
     cells: dict[str, CellRows]
     dead_letters: list[DeadLetter]
     next_offset: int
@@ -49,14 +48,12 @@ class WorkingSet:
         self.next_offset = next_offset
         self.durable_offset = next_offset
         self.end_offset = next_offset
-        self.tables = {name: CellTable({}, 0) for name in CELL_TABLES}
+        self.tables = {name: CellTable({}) for name in CELL_TABLES}
         self.quarantined: dict[int, str] = {}
-        self.messages: list[Message] = []
+        self.messages = MessageTable()
         self.dead_letters: list[DeadLetter] = []
         self.as_of_ms = as_of_ms
         self._checked: tuple[int, int] = (-1, 0)
-        self._recent: dict[str, Message] = {}
-        self._older: dict[str, Message] = {}
 
     def position(self, offset: int) -> int:
         """The place in the log of an offset of this partition."""
@@ -66,14 +63,6 @@ class WorkingSet:
     def pending(self) -> int:
         """Events folded that are not durable."""
         return self.next_offset - self.durable_offset
-
-    def find(self, sid: str) -> Message | None:
-        """A message that is in memory."""
-        return self._recent.get(sid) or self._older.get(sid)
-
-    def remember(self, message: Message) -> None:
-        """Hold a message in memory, for duplicates and receipts."""
-        self._recent[message.sid] = message
 
     def checked(self, end_offset: int, at_ms: int) -> None:
         """Take note that the log ended at `end_offset` at `at_ms`."""
@@ -91,16 +80,13 @@ class WorkingSet:
         end, at_ms = self._checked
         if end >= 0 and self.next_offset >= end:
             self.as_of_ms = max(self.as_of_ms, at_ms)
-        cells = {}
-        for name, table in self.tables.items():
-            if table.dirty:
-                cells[name] = copy_dirty(table, self.source)
-        messages, self.messages = self.messages, []
+        copies = {name: table.take_dirty() for name, table in self.tables.items()}
+        cells = {name: copy for name, copy in copies.items() if copy is not None}
         dead_letters, self.dead_letters = self.dead_letters, []
         return Snapshot(
             self.partition,
             self.source,
-            messages,
+            self.messages.take_dirty(),
             cells,
             dead_letters,
             self.next_offset,
@@ -114,12 +100,5 @@ class WorkingSet:
         Returns how many cells of each table were evicted.
         """
         self.durable_offset = snapshot.next_offset
-        evicted = {}
-        for name, table in self.tables.items():
-            before = len(table)
-            table.evict(max_cells)
-            evicted[name] = before - len(table)
-        if len(self._recent) > max_messages // 2:
-            # Whatever falls out here was in memory during a whole earlier flush: it is durable.
-            self._older, self._recent = self._recent, {}
-        return evicted
+        self.messages.evict(max_messages)
+        return {name: table.evict(max_cells) for name, table in self.tables.items()}

@@ -1,78 +1,100 @@
 """Cells: the rolling totals of one table and one source, as columns.
 
 A cell is a row of an integer matrix (`schemas.rows.COUNTERS`), the position of the last event
-applied to it, and three sparse histograms. Cells are found by an integer key through a mapping;
-rows of evicted cells are used again. Sums of integers only, so any grouping gives the same bytes.
+applied to it, and three sparse histograms. Cells are found by their key through a mapping; rows
+of evicted cells are used again. Sums of integers only, so any grouping gives the same bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping, Sequence
-from typing import NamedTuple
+from collections.abc import MutableMapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from schemas.rows import COUNTERS, MAXIMA
+from schemas.rows import COUNTERS, MAXIMA, SPARSE
+from streams.core.counts import Histograms, SparseCounts
 
 Ints = npt.NDArray[np.int64]
-Key = tuple[int, int, int]
-"""(user id or 0, bucket start in ms, combination of direction, type and country)."""
-Sparse = dict[int, int]
+
+KEY = np.dtype([("user_id", "i8"), ("bucket_s", "i8"), ("combination", "i4")])
+"""User (0 in system tables), start of the bucket in s, and direction, type and country in one."""
+Keys = npt.NDArray[Any]
+"""An array of `KEY`."""
 
 WIDTH = len(COUNTERS)
 COLUMN = {name: index for index, name in enumerate(COUNTERS)}
 _MAX_COLUMNS = [COLUMN[name] for name in MAXIMA]
+_ROOM = 0.9
+
+
+def combination(direction: Any, message_type: Any, country: Any) -> Any:
+    """Codes of direction and type and a `country_number` as one small integer, or arrays of it."""
+    return country << 2 | direction - 1 << 1 | message_type - 1
+
+
+def combination_parts(code: Any) -> tuple[Any, Any, Any]:
+    """Direction, type and `country_number` of a `combination`, or arrays of it."""
+    return (code >> 1 & 1) + 1, (code & 1) + 1, code >> 2
+
+
+class CellRows(NamedTuple):
+    """A copy of some cells of one table, as they were when it was taken."""
+
+    keys: Keys
+    last: Ints
+    counters: Ints
+    sparse: list[Histograms]
 
 
 class CellTable:
     """The hot cells of one table for one source.
 
-    `hot_from_ms`: a cell that is absent and whose bucket starts at or after it is known to be
+    `hot_from_s`: a cell that is absent and whose bucket starts at or after it is known to be
     new; an older one has to be read from ClickHouse first.
     """
 
-    def __init__(self, rows: MutableMapping[Key, int], hot_from_ms: int) -> None:
+    def __init__(self, rows: MutableMapping[bytes, int], hot_from_s: int = 0) -> None:
         self.rows = rows
-        self.hot_from_ms = hot_from_ms
+        self.hot_from_s = hot_from_s
+        self.keys: Keys = np.zeros(1024, KEY)
         self.counters: Ints = np.zeros((1024, WIDTH), np.int64)
         self.last: Ints = np.full(1024, -1, np.int64)
-        self.sparse: tuple[list[Sparse | None], ...] = ([], [], [])
-        self.keys: list[Key | None] = []
-        self.dirty: set[int] = set()
-        self._by_bucket: dict[int, list[Key]] = {}
+        self.is_dirty: npt.NDArray[np.bool_] = np.zeros(1024, np.bool_)
+        self.sparse = [SparseCounts() for _ in SPARSE]
+        self._used = 0
         self._free: list[int] = []
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def is_cold(self, key: Key) -> bool:
-        """Whether this cell may be in ClickHouse and is not here."""
-        return key[1] < self.hot_from_ms and key not in self.rows
+    def cold(self, keys: Keys) -> Keys:
+        """Those of the keys whose cells may be in ClickHouse and are not here."""
+        old = keys[keys["bucket_s"] < self.hot_from_s]
+        return old[[key not in self.rows for key in _bytes(old)]] if len(old) else old
 
-    def row(self, key: Key) -> int:
-        """The row of a cell, made empty if it is new."""
-        row = self.rows.get(key)
-        return self._add(key) if row is None else row
+    def load(self, cells: CellRows) -> None:
+        """Put cells here as ClickHouse has them; those that are here already stay."""
+        absent = np.array([key not in self.rows for key in _bytes(cells.keys)], np.bool_)
+        rows = self.rows_of(cells.keys[absent])
+        self.counters[rows] = cells.counters[absent]
+        self.last[rows] = cells.last[absent]
+        for counts, histograms in zip(self.sparse, cells.sparse, strict=True):
+            here = np.repeat(absent, histograms.sizes)
+            of_entry = np.repeat(rows, histograms.sizes[absent])
+            counts.add(of_entry, histograms.keys[here], histograms.counts[here])
 
-    def load(
-        self, key: Key, last: int, counters: Sequence[int], sparse: tuple[Sparse, Sparse, Sparse]
-    ) -> None:
-        """Put a cell here as ClickHouse has it; one that is here already stays."""
-        if key not in self.rows:
-            row = self._add(key)
-            self.counters[row] = counters
-            self.last[row] = last
-            for kind, histogram in enumerate(sparse):
-                self.sparse[kind][row] = histogram or None
-
-    def rows_of(self, keys: Sequence[Key]) -> Ints:
-        """The rows of cells, made empty where they are new."""
-        found = list(map(self.rows.get, keys))
+    def rows_of(self, keys: Keys) -> Ints:
+        """The rows of distinct cells, made empty where they are new."""
+        names = _bytes(keys)
+        found: list[Any] = list(map(self.rows.get, names))
         if None in found:
-            for index, row in enumerate(found):
-                if row is None:
-                    found[index] = self._add(keys[index])
+            new = [place for place, row in enumerate(found) if row is None]
+            taken = self._take(len(new))
+            self.keys[taken] = keys[new]
+            for place, row in zip(new, taken, strict=True):
+                found[place] = self.rows[names[place]] = row
         return np.array(found, np.int64)
 
     def add(self, rows: Ints, deltas: Ints, last: Ints) -> None:
@@ -83,74 +105,71 @@ class CellTable:
             after[:, column] = np.maximum(before[:, column], deltas[:, column])
         self.counters[rows] = after
         self.last[rows] = last
-        self.dirty.update(rows.tolist())
+        self.is_dirty[rows] = True
 
-    def count(self, kind: int, entries: Iterable[tuple[int, int]]) -> None:
-        """Count (row, code or bin) in the sparse histogram `kind` of `schemas.rows.SPARSE`."""
-        histograms = self.sparse[kind]
-        for row, key in entries:
-            histogram = histograms[row]
-            if histogram is None:
-                histograms[row] = {key: 1}
-            else:
-                histogram[key] = histogram.get(key, 0) + 1
+    def take_dirty(self) -> CellRows | None:
+        """Copy the cells that changed since the last call and mark them clean."""
+        rows = np.flatnonzero(self.is_dirty[: self._used])
+        if not len(rows):
+            return None
+        self.is_dirty[rows] = False
+        return self.copy(rows)
 
-    def evict(self, keep: int) -> None:
-        """Drop whole buckets, the oldest first, until at most `keep` cells are left.
+    def copy(self, rows: Ints) -> CellRows:
+        """A copy of the cells in these rows."""
+        sparse = [counts.of(rows) for counts in self.sparse]
+        return CellRows(self.keys[rows], self.last[rows], self.counters[rows], sparse)
 
-        Called when all but the dirty cells are durable. `hot_from_ms` rises past every bucket
-        that lost a cell, so an absent cell of it is read back and never taken for new.
+    def evict(self, keep: int) -> int:
+        """Drop whole buckets, the oldest first, once there are more than `keep` cells.
+
+        Called when all but the dirty cells are durable. `hot_from_s` rises past every bucket
+        that lost a cell, so an absent cell of it is read back and never taken for new. Returns
+        how many cells were dropped; some room is made, so as not to do it at every call.
         """
         if len(self.rows) <= keep:
-            return
-        for bucket in sorted(self._by_bucket):
-            if len(self.rows) <= keep:
-                return
-            stay = [key for key in self._by_bucket[bucket] if not self._drop(key)]
-            if stay:
-                self._by_bucket[bucket] = stay
-            else:
-                del self._by_bucket[bucket]
-            self.hot_from_ms = max(self.hot_from_ms, bucket + 1)
+            return 0
+        rows = np.flatnonzero(self.last[: self._used] >= 0)
+        rows = rows[np.argsort(self.keys["bucket_s"][rows], kind="stable")]
+        clean = rows[~self.is_dirty[rows]]
+        excess = min(len(clean), len(self.rows) - int(keep * _ROOM))
+        if not excess:
+            return 0
+        last_bucket = self.keys["bucket_s"][clean[excess - 1]]
+        gone = clean[self.keys["bucket_s"][clean] <= last_bucket]
+        self.hot_from_s = max(self.hot_from_s, int(last_bucket) + 1)
+        self._drop(gone)
+        return len(gone)
 
-    def _drop(self, key: Key) -> bool:
-        row = self.rows[key]
-        if row in self.dirty:
-            return False
-        del self.rows[key]
-        self.keys[row] = None
-        for histograms in self.sparse:
-            histograms[row] = None
-        self.counters[row] = 0
-        self.last[row] = -1
-        self._free.append(row)
-        return True
+    def _drop(self, rows: Ints) -> None:
+        for name in _bytes(self.keys[rows]):
+            del self.rows[name]
+        for counts in self.sparse:
+            counts.drop(rows)
+        self.counters[rows] = 0
+        self.last[rows] = -1
+        self._free.extend(rows.tolist())
 
-    def _add(self, key: Key) -> int:
-        if self._free:
-            row = self._free.pop()
-            self.keys[row] = key
-        else:
-            row = len(self.keys)
-            self.keys.append(key)
-            errors, processing, latency = self.sparse
-            errors.append(None)
-            processing.append(None)
-            latency.append(None)
-            if row == len(self.last):
-                self._grow()
-        self.rows[key] = row
-        bucket = self._by_bucket.get(key[1])
-        if bucket is None:
-            self._by_bucket[key[1]] = [key]
-        else:
-            bucket.append(key)
-        return row
+    def _take(self, count: int) -> list[int]:
+        """Rows that no cell is in, empty."""
+        again = self._free[-count:] if count else []
+        del self._free[len(self._free) - len(again) :]
+        first, self._used = self._used, self._used + count - len(again)
+        while self._used > len(self.last):
+            self._grow()
+        return [*again, *range(first, self._used)]
 
     def _grow(self) -> None:
         size = len(self.last)
+        self.keys = np.concatenate([self.keys, np.zeros(size, KEY)])
         self.counters = np.concatenate([self.counters, np.zeros((size, WIDTH), np.int64)])
         self.last = np.concatenate([self.last, np.full(size, -1, np.int64)])
+        self.is_dirty = np.concatenate([self.is_dirty, np.zeros(size, np.bool_)])
+
+
+def _bytes(keys: Keys) -> list[bytes]:
+    names: list[bytes] = np.ascontiguousarray(keys).view(f"V{KEY.itemsize}").tolist()
+    return names
 
 
 class Sums(NamedTuple):

@@ -1,30 +1,34 @@
-"""Bytes of the usage topic to events, or to the reason why not; first step of the flow.
+"""Bytes of the usage topic to columns, or to the reason why not; first step of the flow.
 
-A batch is decoded in one call where that is safe, else record by record, so a poison record costs
-its batch one slower decode and nothing more. `schemas.events.UsageEvent` is the only authority on
-what is valid: the fast path decodes a twin of it without regular expressions, and applies these
-only to texts (countries, carriers, prices, clock times) that were not accepted before.
+`schemas.events.UsageEvent` is the only authority on what is valid. Nearly every record goes a
+fast way: a twin of that type without regular expressions decodes it, and these are applied to
+texts that were not accepted before. Whatever the fast way does not accept goes the strict way,
+alone, so a poison record costs its batch one slower decode and nothing more.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from itertools import compress
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from array import array
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from types import UnionType
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import msgspec
-from msgspec import UNSET
+import numpy as np
+import numpy.typing as npt
+from msgspec import UNSET, UnsetType
 
 from schemas.events import MAX_EVENT_BYTES, MAX_PRICE_USD, UsageEvent
+from streams.core.clock import Clock
+from streams.core.shapes import Key, Shapes
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
-_SECONDS = {f"{second:02}": second * 1000 for second in range(60)}
+Ints = npt.NDArray[np.int64]
+
 # The decoder's own limit is what the interpreter's stack has left, which would differ by replay.
 _MAX_NESTING = 64
-_TEXTS = re.compile(rb'"(?:[^"\\\\]|\\\\.)*"', re.DOTALL)
+_TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
 _AT = re.compile(r" - at `\$\.(\w+).*`$")
 _MISSING = re.compile(r"missing required field `(\w+)`")
@@ -46,27 +50,69 @@ class Rejected(msgspec.Struct, frozen=True):
     detail: str
 
 
-def _without_patterns(annotation: Any) -> Any:
-    """`annotation` without the regular expressions in its `Meta`s."""
-    if get_origin(annotation) is Annotated:
-        inner, meta = get_args(annotation)
-        limits: dict[str, Any] = {
-            name: getattr(meta, name) for name in ("ge", "le", "min_length", "max_length")
-        }
-        kept = msgspec.Meta(**limits)
-        return Annotated[inner, kept]
-    options = get_args(annotation)
-    if any(get_origin(option) is Annotated for option in options):
-        return Union[tuple(_without_patterns(option) for option in options)]  # noqa: UP007
-    return annotation
+class Events(NamedTuple):
+    """Accepted events of one batch as columns, in order.
+
+    `records` are the places in the batch, `shapes` rows of `Shapes.table`; `users` has 0, `phones`
+    and `counterparties` have no text where the event had none; `processing_us` is −1 where the
+    router gave no time. Texts of a column that no event of the batch has are an empty list.
+    """
+
+    records: Ints
+    sids: list[bytes]
+    occurred_ms: Ints
+    shapes: Ints
+    users: Ints
+    segments: Ints
+    body_length: Ints
+    non_gsm_characters: Ints
+    num_media: Ints
+    processing_us: Ints
+    phones: list[str]
+    counterparties: list[str | None]
+    prices: list[str | None]
+
+    def take(self, chosen: Ints) -> Events:
+        """The events at these places of the columns, in order."""
+        at = chosen.tolist()
+
+        def pick(column: Any) -> Any:
+            if isinstance(column, np.ndarray):
+                return column[chosen]
+            return [column[place] for place in at] if column else column
+
+        return Events(*map(pick, self))
+
+
+def _without_pattern(annotation: Any) -> Any:
+    """`annotation` without its regular expression, and never the empty text."""
+    if get_origin(annotation) is not Annotated:
+        return annotation
+    inner, meta = get_args(annotation)
+    limits: dict[str, Any] = {
+        name: getattr(meta, name) for name in ("ge", "le", "min_length", "max_length")
+    }
+    if inner is str:
+        limits["min_length"] = limits["min_length"] or 1
+    kept = msgspec.Meta(**limits)
+    return Annotated[inner, kept]
 
 
 def _twin_of_usage_event() -> Any:
+    """The event's type, not looking at patterns; a field that may be absent is 0 or "" then."""
     hints = get_type_hints(UsageEvent, include_extras=True)
     fields: list[Any] = []
     for field in msgspec.structs.fields(UsageEvent):
-        kind = _without_patterns(hints[field.name])
-        fields.append((field.name, kind) if field.required else (field.name, kind, field.default))
+        hint = hints[field.name]
+        options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+        kept = [_without_pattern(option) for option in options if option is not UnsetType]
+        kind: Any = Union[tuple(kept)]  # noqa: UP007
+        if field.required:
+            fields.append((field.name, kind))
+        else:
+            absent = 0 if field.name == "user_id" else ""
+            default = absent if field.default is UNSET else field.default
+            fields.append((field.name, kind, default))
     return msgspec.defstruct("FastUsageEvent", fields, gc=False)
 
 
@@ -85,40 +131,34 @@ _PATTERNS = _patterns()
 
 
 class Decoder:
-    """Decodes records' values. One per worker; its memo holds at most `memo_limit` texts a field.
-
-    After `batch` or `one`, `occurred_ms(event.occurred_at)` gives an event's instant.
-    """
+    """Decodes records' values. One per worker; a memo holds about `memo_limit` texts."""
 
     def __init__(self, memo_limit: int = 200_000) -> None:
         self._memo_limit = memo_limit
         self._strict = msgspec.json.Decoder(UsageEvent)
         self._fast = msgspec.json.Decoder(_twin_of_usage_event())
-        self._minutes: dict[str, int] = {}
-        self._fractions: dict[str, int] = {}
-        self._countries: set[str | None] = {None}
-        self._carriers: set[str | None] = {None}
+        self._clock = Clock(_PATTERNS["occurred_at"], memo_limit)
         self._prices: set[str | None] = {None}
-        self._currencies: set[str] = set()
-        self._phones: set[object] = {None, UNSET}
+        self._phones: set[str | None] = {None, ""}
+        self.shapes = Shapes(_PATTERNS, memo_limit)
 
-    def batch(
-        self, values: Sequence[bytes | None]
-    ) -> tuple[list[UsageEvent | Rejected], list[int]]:
-        """One event or `Rejected` for each value, in order, and each event's instant in ms."""
+    def batch(self, values: Sequence[bytes | None]) -> tuple[Events, dict[int, Rejected]]:
+        """The accepted events, and why each of the other values, by its index, is not."""
         self._forget()
-        fast = self._fast_events(values)
-        events: list[UsageEvent | Rejected] = []
-        times = []
-        for event, value in zip(fast, values, strict=True):
-            at = None if event is None else self._time_of(event.occurred_at)
-            if event is not None and at is not None and self._known(event):
-                events.append(event)
-                times.append(at)
-            else:
-                events.append(one := self.one(value))
-                times.append(0 if isinstance(one, Rejected) else self.occurred_ms(one.occurred_at))
-        return events, times
+        decoded = self._decoded(values)
+        index = np.arange(len(values))
+        rejected: dict[int, Rejected] = {}
+        if None in decoded:
+            index = np.flatnonzero([event is not None for event in decoded])
+            for place in np.delete(np.arange(len(values)), index).tolist():
+                rejected[place] = self._reason(values[place])
+            decoded = [event for event in decoded if event is not None]
+        events, suspects = self._columns(decoded, index)
+        if len(suspects):
+            for place in index[suspects].tolist():
+                rejected[place] = self._reason(values[place])
+            events = events.take(np.delete(np.arange(len(index)), suspects))
+        return events, rejected
 
     def one(self, value: bytes | None) -> UsageEvent | Rejected:
         """Decode one value by every rule that needs nothing but the value."""
@@ -135,128 +175,145 @@ class Decoder:
             return _refused(str(error))
         except _UNREADABLE as error:
             return Rejected("invalid_json", str(error))
-        rejected = _fault_across_fields(event) or self._fault_of_time(event.occurred_at)
+        rejected = _fault_across_fields(event)
+        if rejected is None and self._clock.instant_ms(event.occurred_at) is None:
+            return Rejected("invalid_field", f"occurred_at: {_FORMATS['occurred_at']}")
         return event if rejected is None else rejected
 
-    def occurred_ms(self, text: str) -> int:
-        """The instant of a decoded event's `occurred_at` in ms since the epoch, truncated."""
-        return self._minutes[text[:17]] + _SECONDS[text[17:19]] + self._fractions[text[19:]]
+    def _reason(self, value: bytes | None) -> Rejected:
+        rejected = self.one(value)
+        assert isinstance(rejected, Rejected), "the fast way refused what the strict way accepts"
+        return rejected
 
-    def _fast_events(self, values: Sequence[bytes | None]) -> list[UsageEvent | None]:
-        """Values by the fast decoder; None where the strict one has to look."""
-        is_line = [
-            value is not None
-            and value.startswith(b"{")
-            and value.endswith(b"}")
-            and b"\n" not in value
-            for value in values
-        ]
-        lines: list[Any] = list(compress(values, is_line))
-        together = self._together(lines)
-        if together is None:
+    def _decoded(self, values: Sequence[bytes | None]) -> list[Any]:
+        """Values by the fast decoder; None where that fails for whatever reason."""
+        if not _are_plain(values):
             return [self._alone(value) for value in values]
-        if len(lines) == len(values):
-            return together
-        decoded = iter(together)
-        return [next(decoded) if one_line else None for one_line in is_line]
+        decode: Callable[[Any], Any] = self._fast.decode
+        events: list[Any] = []
+        rest = iter(values)
+        while len(events) < len(values):
+            try:
+                events.extend(map(decode, rest))
+            except _UNREADABLE:
+                events.append(None)  # the value that failed; those before it are in the list
+        return events
 
-    def _together(self, lines: Sequence[bytes]) -> list[UsageEvent | None] | None:
-        """Lines from `{` to `}` in one call, or None unless it is certain that each is one item.
-
-        The decoder takes newlines for white space. But no item can go on over the end of such a
-        line, for `}` before `{` is never JSON within one; so n lines hold n items or more, and
-        one each if n come back. (Joined otherwise, say into a JSON array, crafted values could
-        forge an event between them.)
-        """
-        joined = b"\n".join(lines)
-        if max(map(len, lines), default=0) > MAX_EVENT_BYTES:
-            return None
-        if _brackets(joined) > _MAX_NESTING and max(map(_brackets, lines)) > _MAX_NESTING:
-            return None
-        try:
-            joined.decode()
-            events: list[UsageEvent | None] = self._fast.decode_lines(joined)
-        except _UNREADABLE:
-            return None
-        return events if len(events) == len(lines) else None
-
-    def _alone(self, value: bytes | None) -> UsageEvent | None:
-        """One value by the fast decoder, None where that fails for whatever reason."""
-        if value is None or len(value) > MAX_EVENT_BYTES or _brackets(value) > _MAX_NESTING:
+    def _alone(self, value: bytes | None) -> Any:
+        if value is None or len(value) > MAX_EVENT_BYTES or _is_deeper_than(_MAX_NESTING, value):
             return None
         try:
             value.decode()
-            event: UsageEvent = self._fast.decode(value)
+            return self._fast.decode(value)
         except _UNREADABLE:
             return None
-        return event
 
-    def _known(self, event: UsageEvent) -> bool:
-        """Whether the strict decoder would accept what the fast one did not look at."""
-        fits = self._fits
-        return (
-            (event.country_code in self._countries or fits("country_code", event, self._countries))
-            and (event.mcc_mnc in self._carriers or fits("mcc_mnc", event, self._carriers))
-            and (event.price in self._prices or fits("price", event, self._prices))
-            and (
-                event.price_unit in self._currencies or fits("price_unit", event, self._currencies)
-            )
-            and (event.counterparty in self._phones or fits("counterparty", event, self._phones))
-            and (event.phone_number in self._phones or fits("phone_number", event, self._phones))
-            and event.type == "message"
-            and event.direction is not UNSET
-            and (event.user_id is UNSET) is not (event.phone_number is UNSET)
+    def _columns(self, events: list[Any], index: Ints) -> tuple[Events, Ints]:
+        """The columns of events, and the places of those that the strict decoder has to judge."""
+        shapes = self.shapes.codes([_shape(event) for event in events])
+        users = _ints([event.user_id for event in events])
+        phones = [event.phone_number for event in events]
+        counterparties = [event.counterparty for event in events]
+        prices = [event.price for event in events]
+        times, is_wrong = self._clock.instants_ms([event.occurred_at for event in events])
+        has_user = users > 0
+        has_phone = np.array(list(map(bool, phones)), np.bool_)
+        is_status = self.shapes.table["is_status"][shapes]
+        is_wrong |= (shapes < 0) | ~(has_user | has_phone) | (has_user & has_phone & ~is_status)
+        is_wrong |= _are_wrong("phone_number", phones, self._phones)
+        is_wrong |= _are_wrong("counterparty", counterparties, self._phones)
+        is_wrong |= _are_wrong("price", prices, self._prices)
+        columns = Events(
+            index,
+            [event.message_sid.encode() for event in events],
+            times,
+            shapes,
+            users,
+            _ints([event.segments for event in events]),
+            _ints([event.body_length for event in events]),
+            _ints([event.non_gsm_characters for event in events]),
+            _ints([event.num_media for event in events]),
+            micros_of_ms([event.processing_time_ms for event in events]),
+            phones if has_phone.any() else [],
+            counterparties if any(counterparties) else [],
+            prices if any(prices) else [],
         )
-
-    def _time_of(self, text: str) -> int | None:
-        """The instant of a time stamp in ms; None where the strict decoder would refuse it."""
-        minute, fraction = self._minutes.get(text[:17]), self._fractions.get(text[19:])
-        if minute is not None and fraction is not None and text[17:19] in _SECONDS:
-            return minute + _SECONDS[text[17:19]] + fraction
-        if _PATTERNS["occurred_at"].search(text) is None or self._fault_of_time(text):
-            return None
-        return self.occurred_ms(text)
-
-    def _fits(self, field: str, event: UsageEvent, accepted: set[Any]) -> bool:
-        """Whether a text that was not seen before has its pattern; then it is remembered."""
-        text = getattr(event, field)
-        if _PATTERNS[field].search(text) is None:
-            return False
-        accepted.add(text)
-        return True
+        return columns, np.flatnonzero(is_wrong)
 
     def _forget(self) -> None:
-        for memo in (self._minutes, self._fractions):
-            if len(memo) > self._memo_limit:
-                memo.clear()
-        for texts in (self._countries, self._carriers, self._prices, self._phones):
+        self.shapes.forget()
+        self._clock.forget()
+        for texts in (self._prices, self._phones):
             if len(texts) > self._memo_limit:
                 texts.clear()
-                texts.update((None, UNSET))  # type: ignore[arg-type]
-
-    def _fault_of_time(self, text: str) -> Rejected | None:
-        """Take note of a time stamp up to the minute, and from the fraction of a second on."""
-        try:
-            self._minutes[text[:17]] = _instant_ms(text[:17] + "00Z")
-            self._fractions[text[19:]] = _instant_ms("1970-01-01T00:00:00" + text[19:])
-        except (ValueError, OverflowError):
-            return Rejected("invalid_field", f"occurred_at: {_FORMATS['occurred_at']}")
-        return None
+                texts.update((None, ""))
 
 
-def _instant_ms(text: str) -> int:
-    # fromisoformat drops digits beyond microseconds, as truncation wants.
-    return (datetime.fromisoformat(text.upper()) - _EPOCH) // _MILLISECOND
+def _shape(event: Any) -> Key:
+    return (
+        event.type,
+        event.direction,
+        event.message_type,
+        event.status,
+        event.encoding,
+        event.country_code,
+        event.mcc_mnc,
+        event.error_code,
+        event.price_unit,
+    )
 
 
-def _brackets(value: bytes) -> int:
-    """At least as many as JSON is deep."""
-    return value.count(b"{") + value.count(b"[")
+def _are_wrong(field: str, texts: Sequence[str | None], accepted: set[str | None]) -> Any:
+    """Which texts lack the field's pattern; `accepted` remembers those that have it."""
+    if accepted.issuperset(texts):
+        return False
+    search = _PATTERNS[field].search
+    accepted.update(text for text in set(texts) - accepted if text and search(text))
+    return np.array([text not in accepted for text in texts], np.bool_)
+
+
+def micros_of_ms(values: Sequence[float | None]) -> Ints:
+    """Decimal ms as integer µs, rounded half-even by their decimal digits; −1 for None."""
+    given = np.array(values, np.float64)
+    scaled = given * 1000
+    nearest = np.rint(scaled)
+    micros = np.where(np.isnan(given), -1, nearest).astype(np.int64)
+    for place in np.flatnonzero(np.abs(scaled - nearest) >= 0.499).tolist():
+        micros[place] = round(Decimal(repr(values[place])) * 1000)
+    return micros
+
+
+def _ints(values: list[int]) -> Ints:
+    return np.frombuffer(array("q", values), np.int64)
+
+
+def _are_plain(values: Sequence[bytes | None]) -> bool:
+    """Whether every value is UTF-8, neither too long nor too deep; False when it may not be.
+
+    Values may be joined to be looked at: what is well-formed JSON begins and ends with ASCII, so
+    no two of them make up for each other's broken characters.
+    """
+    present = [value for value in values if value is not None]
+    joined = b"".join(present)
+    if len(present) < len(values) or not joined:
+        return False
+    if len(joined) > MAX_EVENT_BYTES < max(map(len, present)):
+        return False
+    # `[` and `{` differ in one bit; a value is at most as deep as it has of them.
+    brackets = np.flatnonzero((np.frombuffer(joined, np.uint8) & 0xDF) == ord("["))
+    ends = np.cumsum(np.fromiter(map(len, present), np.int64, len(present)))
+    if np.diff(np.searchsorted(brackets, ends), prepend=0).max() > _MAX_NESTING:
+        return False
+    try:
+        joined.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_deeper_than(limit: int, value: bytes) -> bool:
     """Whether JSON is nested deeper than `limit`; exact for well-formed JSON."""
-    if _brackets(value) <= limit:
+    if value.count(b"{") + value.count(b"[") <= limit:
         return False
     depth = deepest = 0
     for byte in _TEXTS.sub(b"", value):

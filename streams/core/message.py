@@ -1,4 +1,4 @@
-"""A message and the decisions made about it when it is first folded; design section 1, rule 1.
+"""Messages and the decisions made about them when they are first folded; design section 1, rule 1.
 
 User, consent, country and price depend on reference data that changes, so they are decided once
 and stored in the message's usage-log row. A replay takes them from that row.
@@ -8,58 +8,66 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from typing import Any
 
 import msgspec
-from msgspec import UNSET
+import numpy as np
+import numpy.typing as npt
 
-from schemas.events import MAX_FUTURE_MS, UsageEvent
+from schemas.events import MAX_FUTURE_MS
+from schemas.rows import COST_SOURCES, DIRECTIONS, MESSAGE_TYPES, STATUS_CODES, USER_DECISIONS
 from schemas.units import DAY_MS
-from streams.core.decode import Rejected
-from streams.core.pricing import RateIndex, cost, provider_micros
+from streams.core.decode import Events, Ints, Rejected
+from streams.core.pricing import RateIndex, costs, provider_micros
 from streams.core.savings import gsm_saving, trim_saving
+from streams.core.shapes import country_number
 
 UNKNOWN_USER = 0
-UNKNOWN_COUNTRY = "ZZ"
+UNKNOWN_COUNTRY = country_number("ZZ")
 
+MESSAGE = np.dtype(
+    [
+        ("user_id", "i8"),
+        ("occurred_ms", "i8"),
+        ("position", "i8"),
+        ("version", "i8"),
+        ("user_decision", "i1"),
+        ("phone_hash", "u8"),
+        ("counterparty_hash", "u8"),
+        ("direction", "i1"),
+        ("message_type", "i1"),
+        ("country", "i2"),
+        ("mcc_mnc", "S6"),
+        ("status", "i1"),
+        ("has_error", "?"),
+        ("error_code", "i4"),
+        ("segments", "u1"),
+        ("encoding", "i1"),
+        ("non_gsm_characters", "u2"),
+        ("num_media", "u1"),
+        ("body_length", "u2"),
+        ("processing_us", "i8"),
+        ("latency_ms", "i8"),
+        ("cost_source", "i1"),
+        ("base_micros", "i8"),
+        ("carrier_fee_micros", "i8"),
+        ("failed_fee_micros", "i8"),
+        ("provisional_micros", "i8"),
+        ("rate_base_micros", "i8"),
+        ("rate_carrier_micros", "i8"),
+        ("rate_failed_micros", "i8"),
+        ("gsm_saved_segments", "u1"),
+        ("trimmed_saved_segments", "u1"),
+    ]
+)
+"""A message as last known, but for its sid and its history: a row of `usage_log` in the same units.
 
-class Message(msgspec.Struct, gc=False):
-    """One message as last known: a row of `usage_log` (units as its columns) less the history.
-
-    `position` is the place in the log of its `message` event, `version` that of the last event
-    applied to it. `processing_us` is None where the router gave no time.
-    """
-
-    sid: str
-    user_id: int
-    occurred_ms: int
-    position: int
-    version: int
-    user_decision: str
-    phone_hash: int
-    counterparty_hash: int
-    direction: str
-    message_type: str
-    country: str
-    mcc_mnc: str
-    status: str
-    error_code: int | None
-    segments: int
-    encoding: str | None
-    non_gsm_characters: int
-    num_media: int
-    body_length: int
-    processing_us: int | None
-    latency_ms: int | None
-    cost_source: str
-    base_micros: int
-    carrier_fee_micros: int
-    failed_fee_micros: int
-    provisional_micros: int
-    rate_base_micros: int
-    rate_carrier_micros: int
-    rate_failed_micros: int
-    gsm_saved_segments: int
-    trimmed_saved_segments: int
+Enums are codes of `schemas.rows`, `country` is a `country_number`. `position` is the place in the
+log of its `message` event, `version` that of the last event applied to it. `processing_us` and
+`latency_ms` are −1 where they are not known.
+"""
+Messages = npt.NDArray[Any]
+"""An array of `MESSAGE`."""
 
 
 class Reference(msgspec.Struct):
@@ -78,114 +86,151 @@ class Reference(msgspec.Struct):
     retention_days: int
 
 
-def key_is_of(key: bytes | None, event: UsageEvent) -> bool:
-    """Whether a record's key is the event's decimal user id or its phone number."""
+def key_is_of(key: bytes | None, user_id: int, phone_number: str) -> bool:
+    """Whether a record's key is the event's decimal user id or its phone number (0, "": none)."""
     if key is None:
         return False
-    if event.user_id is not UNSET and key == b"%d" % event.user_id:
+    if user_id and key == b"%d" % user_id:
         return True
-    return event.phone_number is not UNSET and key == event.phone_number.encode()
+    return bool(phone_number) and key == phone_number.encode()
 
 
-def untimely(occurred_ms: int, record_ms: int, retention_days: int) -> Rejected:
+def untimely(occurred_ms: int, record_ms: int, retention_days: int) -> Rejected | None:
     """Why an event lies too far from its record's timestamp (log time, never a clock)."""
-    if occurred_ms > record_ms:
+    if occurred_ms - record_ms > MAX_FUTURE_MS:
         ahead = (occurred_ms - record_ms) // 1000
         return Rejected(
             "in_future",
             f"occurred_at: {ahead} s after the record, limit {MAX_FUTURE_MS // 1000} s",
         )
-    days = (record_ms - occurred_ms) // DAY_MS
-    return Rejected(
-        "too_old", f"occurred_at: {days} days before the record, limit {retention_days} days"
-    )
-
-
-def decide(
-    event: UsageEvent, occurred_ms: int, position: int, reference: Reference
-) -> Message | Rejected:
-    """Make a message of a `message` event that is seen for the first time."""
-    user_id, user_decision = _user(event, reference)
-    direction = "inbound" if event.direction == "inbound" else "outbound"
-    status = event.status or ("received" if direction == "inbound" else "sent")
-    country = event.country_code or _country(event.counterparty, reference)
-    price = None
-    if event.price is not None:
-        usd_per_unit = reference.usd_rates.get(event.price_unit)
-        if usd_per_unit is None:
-            return Rejected(
-                "unsupported_currency", f"price_unit: {event.price_unit} has no configured rate"
-            )
-        price = provider_micros(event.price, usd_per_unit)
-    segments = event.segments
-    quote = reference.rates.quote(
-        country, event.mcc_mnc, direction, event.message_type, segments, occurred_ms
-    )
-    charged = cost(quote, status, event.error_code in reference.rates.exempt, price)
-    gsm_saved = trimmed = 0
-    if segments > 1 and direction == "outbound" and event.message_type == "sms":
-        gsm_saved = gsm_saving(
-            event.body_length, segments, event.encoding, event.non_gsm_characters
+    if record_ms - occurred_ms > retention_days * DAY_MS:
+        days = (record_ms - occurred_ms) // DAY_MS
+        return Rejected(
+            "too_old", f"occurred_at: {days} days before the record, limit {retention_days} days"
         )
-        trimmed = trim_saving(event.body_length, segments, event.encoding)
-    phone, counterparty = event.phone_number, event.counterparty
-    return Message(
-        event.message_sid,
-        user_id,
-        occurred_ms,
-        position,
-        position,
-        user_decision,
-        0 if phone is UNSET else reference.hash_of(phone),
-        0 if counterparty is None else reference.hash_of(counterparty),
-        direction,
-        event.message_type,
-        country,
-        event.mcc_mnc or "",
-        status,
-        event.error_code,
-        segments,
-        event.encoding,
-        event.non_gsm_characters,
-        event.num_media,
-        event.body_length,
-        None if event.processing_time_ms is None else micros_of_ms(event.processing_time_ms),
-        None,
-        "provider" if price is not None else "fallback" if quote.is_fallback else "rate_card",
-        charged.base_micros,
-        charged.carrier_fee_micros,
-        charged.failed_fee_micros,
-        charged.provisional_micros,
-        quote.base_micros,
-        quote.carrier_micros,
-        quote.failed_micros,
-        gsm_saved,
-        trimmed,
+    return None
+
+
+def without_rate(prices: list[str | None], shapes: Any, reference: Reference) -> dict[int, str]:
+    """The currencies without a configured rate of those events that have a price, by place."""
+    known = [currency.encode() for currency in reference.usd_rates]
+    without = np.flatnonzero(~np.isin(shapes["currency"], known)) if prices else ()
+    return {
+        place: shapes["currency"][place].decode()
+        for place in map(int, without)
+        if prices[place] is not None
+    }
+
+
+def decide(events: Events, shapes: Any, positions: Ints, reference: Reference) -> Messages:
+    """Make messages of `message` events that are seen for the first time.
+
+    `shapes` has the row of the shape table of each event; their currencies must have rates.
+    """
+    made: Messages = np.zeros(len(events.records), MESSAGE)
+    for name in ("direction", "message_type", "mcc_mnc", "status", "has_error", "error_code"):
+        made[name] = shapes[name]
+    made["encoding"] = shapes["encoding"]
+    made["occurred_ms"] = events.occurred_ms
+    made["position"] = made["version"] = positions
+    for name in ("segments", "body_length", "non_gsm_characters", "num_media", "processing_us"):
+        made[name] = getattr(events, name)
+    made["latency_ms"] = -1
+    made["country"] = shapes["country"]
+    _decide_users(made, events, reference)
+    _take_numbers(made, events, reference)
+    _price(made, events.prices, shapes, reference)
+    _note_savings(made)
+    return made
+
+
+def _decide_users(made: Messages, events: Events, reference: Reference) -> None:
+    users = events.users
+    decisions = np.full(len(users), USER_DECISIONS["event"], np.int8)
+    if events.phones:
+        known = [reference.users.get(number, UNKNOWN_USER) for number in events.phones]
+        by_phone = users == 0
+        users = np.where(by_phone, known, users)
+        decisions[by_phone] = USER_DECISIONS["mapping"]
+        decisions[users == UNKNOWN_USER] = USER_DECISIONS["unresolved"]
+    if reference.withdrawn:
+        withdrawn = np.isin(users, list(reference.withdrawn))
+        users = np.where(withdrawn, UNKNOWN_USER, users)
+        decisions[withdrawn] = USER_DECISIONS["consent_withdrawn"]
+    made["user_id"], made["user_decision"] = users, decisions
+
+
+def _take_numbers(made: Messages, events: Events, reference: Reference) -> None:
+    """Countries that follow from a number, and the hashes that stay of numbers."""
+    if events.phones:
+        made["phone_hash"] = [
+            reference.hash_of(number) if number else 0 for number in events.phones
+        ]
+    if events.counterparties:
+        made["counterparty_hash"] = [
+            0 if number is None else reference.hash_of(number) for number in events.counterparties
+        ]
+        for place in np.flatnonzero(made["country"] == 0).tolist():
+            number = events.counterparties[place]
+            country = None if number is None else reference.country_of(number)
+            made["country"][place] = country_number(country or "ZZ")
+    made["country"][made["country"] == 0] = UNKNOWN_COUNTRY
+
+
+def _price(made: Messages, prices: list[str | None], shapes: Any, reference: Reference) -> None:
+    quotes, is_fallback = reference.rates.quotes(
+        made["country"],
+        made["mcc_mnc"],
+        made["direction"],
+        made["message_type"],
+        made["segments"],
+        made["occurred_ms"],
+    )
+    names = ("rate_base_micros", "rate_carrier_micros", "rate_failed_micros")
+    for column, name in enumerate(names):
+        made[name] = quotes[:, column]
+    provider = np.full(len(made), -1, np.int64)
+    if prices:
+        per_unit = {name.encode(): rate for name, rate in reference.usd_rates.items()}
+        provider[:] = [
+            -1 if price is None else provider_micros(price, per_unit[currency])
+            for price, currency in zip(prices, shapes["currency"].tolist(), strict=True)
+        ]
+    is_exempt = made["has_error"] & np.isin(made["error_code"], list(reference.rates.exempt))
+    set_costs(made, provider, is_exempt)
+    settled = COST_SOURCES["provider"]
+    by_card = np.where(is_fallback, COST_SOURCES["fallback"], COST_SOURCES["rate_card"])
+    made["cost_source"] = np.where(provider >= 0, settled, by_card)
+
+
+def set_costs(made: Messages, provider: Ints, is_exempt: npt.NDArray[np.bool_]) -> None:
+    """Price messages in their current status from their own rates; `provider` is −1 for none."""
+    status = made["status"]
+    made["base_micros"], made["carrier_fee_micros"], made["failed_fee_micros"] = costs(
+        np.stack(
+            [made["rate_base_micros"], made["rate_carrier_micros"], made["rate_failed_micros"]],
+            axis=1,
+        ),
+        status == STATUS_CODES["failed"],
+        status == STATUS_CODES["canceled"],
+        is_exempt,
+        provider,
+    )
+    made["provisional_micros"] = np.where(
+        provider >= 0, 0, made["base_micros"] + made["carrier_fee_micros"]
     )
 
 
-def micros_of_ms(value: float) -> int:
-    """A decimal number of ms as integer µs, rounded half-even by its decimal digits."""
-    scaled = value * 1000
-    nearest = round(scaled)
-    if abs(scaled - nearest) < 0.499:
-        return nearest
-    return round(Decimal(repr(value)) * 1000)
-
-
-def _user(event: UsageEvent, reference: Reference) -> tuple[int, str]:
-    if event.user_id is not UNSET:
-        user_id, decision = event.user_id, "event"
-    else:
-        assert event.phone_number is not UNSET
-        user_id = reference.users.get(event.phone_number, UNKNOWN_USER)
-        decision = "mapping" if user_id else "unresolved"
-    if user_id in reference.withdrawn:
-        return UNKNOWN_USER, "consent_withdrawn"
-    return user_id, decision
-
-
-def _country(counterparty: str | None, reference: Reference) -> str:
-    if counterparty is None:
-        return UNKNOWN_COUNTRY
-    return reference.country_of(counterparty) or UNKNOWN_COUNTRY
+def _note_savings(made: Messages) -> None:
+    places = np.flatnonzero(
+        (made["segments"] > 1)
+        & (made["direction"] == DIRECTIONS["outbound"])
+        & (made["message_type"] == MESSAGE_TYPES["sms"])
+    )
+    some = made[places]
+    length = some["body_length"].astype(np.int64)
+    segments, encoding = some["segments"].astype(np.int64), some["encoding"]
+    made["gsm_saved_segments"][places] = gsm_saving(
+        length, segments, encoding, some["non_gsm_characters"]
+    )
+    made["trimmed_saved_segments"][places] = trim_saving(length, segments, encoding)

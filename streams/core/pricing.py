@@ -10,15 +10,21 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
+from typing import Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from schemas.rates import Card, Rate
+from schemas.rows import DIRECTIONS, MESSAGE_TYPES
 from schemas.units import MICROS_PER_USD
+from streams.core.shapes import country_text
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 _UNIT = Decimal(1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -35,17 +41,11 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
     is_fallback: bool
 
 
-class Cost(msgspec.Struct, frozen=True, gc=False):
-    """What a message costs now; provisional parts may still be replaced by a provider's price."""
-
-    base_micros: int
-    carrier_fee_micros: int
-    failed_fee_micros: int
-    provisional_micros: int
-
-
 NO_RATE = Quote(0, 0, 0, True)
-
+_NAME_OF = {
+    "direction": {code: name for name, code in DIRECTIONS.items()},
+    "message_type": {code: name for name, code in MESSAGE_TYPES.items()},
+}
 
 _Candidate = tuple[int, Rate, dict[int, Quote]]
 
@@ -57,6 +57,9 @@ class RateIndex:
         self.exempt = frozenset(card.exempt.exempt_error_codes)
         self._rates = card.rates
         self._tiers: dict[tuple[str, str | None, str, str], list[_Candidate]] = {}
+        # Between two of these instants no quote changes.
+        starts = {instant_ms(rate.valid_from) for rate in card.rates}
+        self._starts = np.array(sorted(starts), np.int64)
 
     def quote(
         self,
@@ -84,6 +87,38 @@ class RateIndex:
                 return quote
         return NO_RATE
 
+    def quotes(
+        self,
+        countries: Any,
+        carriers: Any,
+        directions: Any,
+        message_types: Any,
+        segments: Any,
+        at_ms: Ints,
+    ) -> tuple[Ints, Flags]:
+        """Quotes of messages: a row (base, carrier, failed) each, and which are of the `*` row.
+
+        Countries are `country_number`s, carriers MCC and MNC in bytes or none; directions and
+        types are codes of `schemas.rows`.
+        """
+        eras = np.searchsorted(self._starts, at_ms, "right")
+        kinds = (countries.astype(np.int64) * 4 + directions * 2 + message_types) * 128 + segments
+        keys = np.stack([kinds * (len(self._starts) + 1) + eras, _numbers(carriers)])
+        alike, of_each = distinct(keys)
+        rows = []
+        for place in alike.tolist():
+            quote = self.quote(
+                country_text(int(countries[place])),
+                carriers[place].decode() or None,
+                _NAME_OF["direction"][int(directions[place])],
+                _NAME_OF["message_type"][int(message_types[place])],
+                int(segments[place]),
+                int(at_ms[place]),
+            )
+            rows.append(msgspec.structs.astuple(quote))
+        table = np.array(rows, np.int64).reshape(-1, 4)[of_each]
+        return table[:, :3], table[:, 3] != 0
+
     def _candidates(
         self, country: str, mcc_mnc: str | None, direction: str, message_type: str
     ) -> list[_Candidate]:
@@ -104,6 +139,25 @@ class RateIndex:
         if mcc_mnc is not None:
             rows[:0] = [*tier(country, mcc_mnc), *tier("*", mcc_mnc)]
         return rows
+
+
+def distinct(keys: Ints) -> tuple[Ints, Ints]:
+    """Of the columns of a matrix: where the first of each kind is, and the kind of each.
+
+    Kinds are numbered in the order of the rows, the last row first.
+    """
+    order = np.lexsort(keys)
+    ordered = keys[:, order]
+    starts = np.ones(len(order), np.bool_)
+    starts[1:] = (ordered[:, 1:] != ordered[:, :-1]).any(axis=0)
+    of_each = np.empty(len(order), np.int64)
+    of_each[order] = np.cumsum(starts) - 1
+    return order[starts], of_each
+
+
+def _numbers(carriers: Any) -> Ints:
+    """Texts of up to six characters as integers."""
+    return np.ascontiguousarray(carriers, "S8").view(np.int64)
 
 
 def _quote(rate: Rate, units: int) -> Quote:
@@ -127,26 +181,22 @@ def provider_micros(price: str, usd_per_unit: Decimal) -> int:
     return int(micros.quantize(_UNIT, ROUND_HALF_EVEN))
 
 
-def cost(quote: Quote, status: str, fee_exempt: bool, provider: int | None) -> Cost:
-    """The cost of a message in its current status.
+def costs(
+    quotes: Ints, is_failed: Flags, is_canceled: Flags, is_exempt: Flags, provider: Ints
+) -> tuple[Ints, Ints, Ints]:
+    """Base, carrier and failed-message fee of messages in their current status, in micros.
 
-    `provider` is the provider's price in micros, which replaces base and carrier fee. Canceled
-    messages cost nothing; failed ones bear only the failed-message fee, unless their error code
-    is exempt, and that fee stays by rule when the provider's price comes.
+    `quotes` has a row (base, carrier, failed) a message; `provider` is the provider's price in
+    micros, which replaces base and carrier fee, or −1. Canceled messages cost nothing; failed
+    ones bear only the failed-message fee, unless their error code is exempt, and that fee stays
+    by rule when the provider's price comes.
     """
-    if status == "canceled":
-        return _FREE
-    failed = status == "failed"
-    fee = quote.failed_micros if failed and not fee_exempt else 0
-    if provider is not None:
-        return Cost(provider, 0, fee, 0)
-    if failed:
-        return Cost(0, 0, fee, 0)
-    base, carrier = quote.base_micros, quote.carrier_micros
-    return Cost(base, carrier, 0, base + carrier)
-
-
-_FREE = Cost(0, 0, 0, 0)
+    has_price = provider >= 0
+    by_card = ~(is_failed | is_canceled | has_price)
+    base = np.where(has_price & ~is_canceled, provider, np.where(by_card, quotes[:, 0], 0))
+    carrier = np.where(by_card, quotes[:, 1], 0)
+    failed = np.where(is_failed & ~is_exempt, quotes[:, 2], 0)
+    return base, carrier, failed
 
 
 def usd_rates(configured: Mapping[str, Decimal]) -> dict[str, Decimal]:

@@ -7,29 +7,40 @@ bound of the segments, which never invents a saving beyond the segments that wer
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.rows import ENCODINGS
+
+Ints = npt.NDArray[np.int64]
+
 FEW_NON_GSM = 3
 """So few characters outside GSM-7 (a curly quote, a dash) can usually be replaced."""
 SHORT_TRIM = 10
 """A text this many characters over a segment boundary can usually be shortened."""
 
-_LIMITS = {"GSM-7": (160, 153), "UCS-2": (70, 67)}
+_GSM_7, _UCS_2 = ENCODINGS["GSM-7"], ENCODINGS["UCS-2"]
 
 
-def segments_of(length: int, encoding: str) -> int:
-    """Segments of a text of `length` characters."""
-    single, part = _LIMITS[encoding]
-    return 1 if length <= single else -(-length // part)
+def segments_of(length: Ints, encoding: Any) -> Ints:
+    """Segments of texts of `length` characters in the encodings of these codes."""
+    is_gsm = np.asarray(encoding) == _GSM_7
+    single, part = np.where(is_gsm, 160, 70), np.where(is_gsm, 153, 67)
+    return np.where(length <= single, 1, -(-length // part))
 
 
-def gsm_saving(length: int, segments: int, encoding: str | None, non_gsm: int) -> int:
+def gsm_saving(length: Ints, segments: Ints, encoding: Any, non_gsm: Any) -> Ints:
     """Segments saved if the few non-GSM characters were replaced."""
-    if encoding != "UCS-2" or not 1 <= non_gsm <= FEW_NON_GSM:
-        return 0
-    return max(0, segments - segments_of(length, "GSM-7"))
+    applies = (encoding == _UCS_2) & (non_gsm >= 1) & (non_gsm <= FEW_NON_GSM)
+    saved = np.maximum(0, segments - segments_of(length, _GSM_7))
+    return np.where(applies, saved, 0)
 
 
-def trim_saving(length: int, segments: int, encoding: str | None) -> int:
-    """Segments saved if the text were at most `SHORT_TRIM` characters shorter."""
-    if encoding is None or segments < 2 or length <= SHORT_TRIM:
-        return 0
-    return max(0, segments - segments_of(length - SHORT_TRIM, encoding))
+def trim_saving(length: Ints, segments: Ints, encoding: Any) -> Ints:
+    """Segments saved if the texts were at most `SHORT_TRIM` characters shorter."""
+    is_known = (encoding == _GSM_7) | (encoding == _UCS_2)
+    applies = is_known & (segments > 1) & (length > SHORT_TRIM)
+    saved = np.maximum(0, segments - segments_of(length - SHORT_TRIM, encoding))
+    return np.where(applies, saved, 0)

@@ -1,0 +1,90 @@
+"""The messages that a working set holds: all that are not durable yet, and the most recent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import compress
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.core.decode import Ints
+from streams.core.message import MESSAGE, Messages
+
+_BYTES = np.dtype(f"V{MESSAGE.itemsize}")
+
+
+class MessageRows(NamedTuple):
+    """Messages and their sids (UTF-8), as they were when the copy was taken."""
+
+    sids: list[bytes]
+    messages: Messages
+
+
+class MessageTable:
+    """Messages by sid; `rows` is an array of `MESSAGE`, of which `len(self)` are in use."""
+
+    def __init__(self) -> None:
+        self._index: dict[bytes, int] = {}
+        self._sids: list[bytes] = []
+        self.rows: Messages = np.zeros(1024, MESSAGE)
+        self._is_dirty: npt.NDArray[np.bool_] = np.zeros(1024, np.bool_)
+
+    def __len__(self) -> int:
+        return len(self._sids)
+
+    def find(self, sids: Sequence[bytes]) -> Ints:
+        """The row of each sid; −1 where it is not in memory."""
+        get = self._index.get
+        return np.array([get(sid, -1) for sid in sids], np.int64)
+
+    def add(self, sids: Sequence[bytes], messages: Messages, *, is_durable: bool = False) -> Ints:
+        """Hold messages that are not here yet; returns their rows."""
+        first, end = len(self._sids), len(self._sids) + len(sids)
+        while end > len(self.rows):
+            self._grow()
+        self.rows.view(_BYTES)[first:end] = messages.view(_BYTES)
+        self._is_dirty[first:end] = not is_durable
+        self._sids.extend(sids)
+        self._index.update(zip(sids, range(first, end), strict=True))
+        return np.arange(first, end)
+
+    def touch(self, rows: Ints) -> None:
+        """These rows have changed and are to be written again."""
+        self._is_dirty[rows] = True
+
+    def gather(self, rows: Ints) -> Messages:
+        """A copy of the messages in these rows."""
+        # As bytes: an index into an array of records would be followed field by field.
+        gathered: Messages = self.rows.view(_BYTES).take(rows).view(MESSAGE)
+        return gathered
+
+    def take_dirty(self) -> MessageRows:
+        """Copy the messages that changed since the last call and mark them clean."""
+        rows = np.flatnonzero(self._is_dirty[: len(self)])
+        self._is_dirty[rows] = False
+        return MessageRows([self._sids[row] for row in rows.tolist()], self.gather(rows))
+
+    def evict(self, keep: int) -> None:
+        """Forget the oldest messages once there are more than `keep`; half of those remain.
+
+        Called when all but the dirty ones are durable; those stay whatever their number.
+        """
+        count = len(self)
+        if count <= keep:
+            return
+        stays = self._is_dirty[:count].copy()
+        stays[count - keep // 2 :] = True
+        left = int(np.count_nonzero(stays))
+        self.rows[:left] = self.gather(np.flatnonzero(stays))
+        self._is_dirty[:left] = self._is_dirty[:count][stays]
+        self._sids = list(compress(self._sids, stays.tolist()))
+        self._index = dict(zip(self._sids, range(left), strict=True))
+
+    def _grow(self) -> None:
+        size = len(self.rows)
+        rows = np.zeros(2 * size, MESSAGE)
+        rows.view(_BYTES)[:size] = self.rows.view(_BYTES)
+        self.rows = rows
+        self._is_dirty = np.concatenate([self._is_dirty, np.zeros(size, np.bool_)])
