@@ -1,14 +1,14 @@
 """Proves that the rollups are the usage log: every counter of every cell, computed again.
 
-ClickHouse does the arithmetic, month by month; only cells that differ come back. While a worker
-writes, a usage-log row may be there before its cells; so a difference counts only once the
+ClickHouse does the arithmetic, some months at a time; only cells that differ come back. While a
+worker writes, a usage-log row may be there before its cells; so a difference counts only once the
 progress that was read *before* the rows had passed the versions of both sides.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from clickhouse_connect.driver.client import Client
@@ -32,6 +32,8 @@ from streams.clickhouse import connect
 
 _MOST_SHOWN = 50
 _ROUNDS = 30
+# What one comparison reads, unless a single month has more: memory grows with it.
+_ROWS_AT_ONCE = 1_000_000
 _MINUTES_COMPARED_S = 47 * 3600
 # A day's cell expires before the last message of the day does.
 _OTHERS_COMPARED_S = (MESSAGE_RETENTION_DAYS - 1) * 86_400
@@ -49,9 +51,9 @@ class Difference(NamedTuple):
 
 def differences(client: Client, now_s: int) -> Iterator[Difference]:
     """Every difference between the rollups and the usage log, once both are at rest."""
-    for month in _months(client):
+    for span in spans(_months(client), _ROWS_AT_ONCE):
         for table in CELL_TABLES:
-            yield from _settled(client, table, month, now_s)
+            yield from _settled(client, table, span, now_s)
 
 
 def main(settings: Settings) -> int:
@@ -76,21 +78,39 @@ def main(settings: Settings) -> int:
     return 1
 
 
-def _months(client: Client) -> list[int]:
-    months = " UNION DISTINCT ".join(
-        f"SELECT DISTINCT toYYYYMM({column}) AS month FROM {table}"
+def spans(months: Iterable[tuple[int, int]], limit: int) -> Iterator[tuple[int, int]]:
+    """First and last month (as YYYYMM) of stretches of at most `limit` rows, or of one month.
+
+    Takes months with their rows, in order.
+    """
+    first = last = rows = 0
+    for month, count in months:
+        if first and rows + count > limit:
+            yield first, last
+            first = rows = 0
+        first, last, rows = first or month, month, rows + count
+    if first:
+        yield first, last
+
+
+def _months(client: Client) -> list[tuple[int, int]]:
+    """Every month that has rows, and how many rows the tables have of it together."""
+    counted = " UNION ALL ".join(
+        f"SELECT toYYYYMM({column}) AS month, count() AS rows FROM {table} GROUP BY month"
         for table, column in [(USAGE_LOG, "occurred_at"), *((t, "bucket") for t in CELL_TABLES)]
     )
-    return sorted(row[0] for row in client.query(months).result_rows)
+    query = f"SELECT month, sum(rows) FROM ({counted}) GROUP BY month ORDER BY month"
+    return [(month, rows) for month, rows in client.query(query).result_rows]
 
 
-def _settled(client: Client, table: str, month: int, now_s: int) -> Iterator[Difference]:
+def _settled(client: Client, table: str, span: tuple[int, int], now_s: int) -> Iterator[Difference]:
     query = comparison(table)
     since = now_s - (_MINUTES_COMPARED_S if table == SYSTEM_1M else _OTHERS_COMPARED_S)
     for attempt in range(_ROUNDS):
         progress = client.query("SELECT source, next_offset FROM source_progress FINAL")
         durable: dict[int, int] = {row[0]: row[1] for row in progress.result_rows}
-        rows = client.query(query, parameters={"month": month, "since": since}).result_rows
+        parameters = {"first": span[0], "last": span[1], "since": since}
+        rows = client.query(query, parameters=parameters).result_rows
         if all(_at_rest(found, durable) for found in rows) or attempt == _ROUNDS - 1:
             break
         time.sleep(1)
@@ -120,7 +140,7 @@ def _explain(table: str, found: Sequence[Any]) -> Iterator[Difference]:
 
 
 def comparison(table: str) -> str:
-    """The query that returns the cells of a table that differ in `{month}` (as YYYYMM).
+    """The query that returns the cells of a table that differ, `{first}` to `{last}` (as YYYYMM).
 
     Columns: key, newest version by source, counters of the rollup, of the log, and of each
     sparse histogram the surplus of the rollup.
@@ -151,7 +171,8 @@ def _cells(table: str, key: Sequence[str]) -> str:
     columns += [column for keys, counts, _ in SPARSE for column in (keys, counts)]
     return (
         f"SELECT 0 AS is_log, {', '.join(columns)} FROM {table} FINAL"
-        " WHERE toYYYYMM(bucket) = {month:UInt32} AND bucket >= toDateTime({since:UInt32}, 'UTC')"
+        " WHERE toYYYYMM(bucket) BETWEEN {first:UInt32} AND {last:UInt32}"
+        " AND bucket >= toDateTime({since:UInt32}, 'UTC')"
     )
 
 
@@ -164,7 +185,8 @@ def _log(table: str) -> str:
     return (
         f"SELECT 1 AS is_log, {user}{bucket} AS bucket, direction, message_type, country_code,"
         f" source, version, {', '.join(counters)}, {_SPARSE_OF_A_MESSAGE}"
-        f" FROM {USAGE_LOG} FINAL WHERE toYYYYMM(occurred_at) = {{month:UInt32}}{known}"
+        f" FROM {USAGE_LOG} FINAL"
+        f" WHERE toYYYYMM(occurred_at) BETWEEN {{first:UInt32}} AND {{last:UInt32}}{known}"
         f" AND {bucket} >= toDateTime({{since:UInt32}}, 'UTC')"
     )
 

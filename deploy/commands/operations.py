@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,8 +13,10 @@ from deploy import runtime
 from deploy.commands.options import DEFAULT, DataDir
 from deploy.errors import sentences
 from deploy.topics import check_broker
-from schemas.settings import Settings
 from schemas.topics import RATE_CARD, USER_PHONES
+
+if TYPE_CHECKING:
+    from schemas.settings import Settings
 
 dlq = typer.Typer(no_args_is_help=True, help="Dead letters: records that could not be folded.")
 phones = typer.Typer(no_args_is_help=True, help="Which phone number belongs to which user.")
@@ -110,6 +112,8 @@ def _show(data_dir: Path, topic: str) -> None:
 def _settings(data_dir: Path) -> Iterator[Settings]:
     """The settings, joined to a running `up`; a back end or a file that fails is a sentence."""
     runtime.join(data_dir)
+    from schemas.settings import Settings
+
     with sentences():
         yield Settings()
 

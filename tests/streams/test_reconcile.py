@@ -27,7 +27,7 @@ from schemas.settings import Settings
 from streams.clickhouse import connect
 from streams.core.fold import batch_of, fold, group
 from streams.core.message import Message
-from streams.reconcile import Difference, differences, main
+from streams.reconcile import Difference, differences, main, spans
 from streams.sink import Sink
 from streams.working_set import WorkingSet
 from tests.streams.samples import RECENT_MS, any_message, message
@@ -305,3 +305,20 @@ def test_the_command_when_something_differs(
     assert head.split() == ["table", "key", "counter", "rollup", "usage_log"]
     assert row.startswith(f"{USER_1D}  {' '.join(key)}  segments ")
     assert not rest
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([], []),
+        ([5], [(1, 1)]),
+        ([50], [(1, 1)]),
+        ([5, 5], [(1, 2)]),
+        ([5, 6], [(1, 1), (2, 2)]),
+        ([1, 2, 3, 4, 5, 6, 50, 1], [(1, 4), (5, 5), (6, 6), (7, 7), (8, 8)]),
+    ],
+)
+def test_months_are_compared_together_while_they_are_small(
+    rows: list[int], expected: list[tuple[int, int]]
+) -> None:
+    assert list(spans(enumerate(rows, 1), 10)) == expected
