@@ -8,7 +8,8 @@ from pathlib import Path
 from deploy.local.java import Java
 
 # Everything that Kafka keeps in topics of its own has one copy here; small numbers of partitions
-# keep the start and the data directory small.
+# keep the start and the data directory small. A broker that was killed may only come back once its
+# old session has ended, so that is short.
 _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -26,6 +27,8 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=4
 group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
 group.min.session.timeout.ms=1000
 num.recovery.threads.per.data.dir=2
 log.cleaner.dedupe.buffer.size=8388608
