@@ -18,10 +18,11 @@ from query_api.access import forbid_open_routes
 from query_api.backend import Backend
 from query_api.clickhouse import ClickHousePool
 from query_api.cursor import CursorSigner
+from query_api.downloads import Downloads
 from query_api.edge import Edge
 from query_api.metrics import Metrics
 from query_api.readiness import Probe
-from query_api.routes import admin, me, root
+from query_api.routes import admin, me, reports, root
 from query_api.settings import ApiSettings, load_settings
 
 
@@ -37,8 +38,9 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         logs.configure()
         pool = ClickHousePool(settings, metrics)
+        downloads = Downloads(settings, metrics)
         probe = Probe(pool, settings, clock)
-        app.state.backend = Backend(settings, metrics, pool, signer, probe, clock)
+        app.state.backend = Backend(settings, metrics, pool, downloads, signer, probe, clock)
         yield
         pool.close()
 
@@ -57,6 +59,7 @@ def create_app(
     app.include_router(root.router)
     app.include_router(me.router)
     app.include_router(admin.router)
+    app.include_router(reports.router)
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
     forbid_open_routes(app)
     return app

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from query_api.clickhouse import ClickHousePool
 from query_api.cursor import CursorSigner
+from query_api.downloads import Downloads
 from query_api.metrics import Metrics
 from query_api.readiness import Probe
 from query_api.settings import ApiSettings
@@ -22,6 +23,7 @@ class Backend:
     settings: ApiSettings
     metrics: Metrics
     pool: ClickHousePool
+    downloads: Downloads
     signer: CursorSigner
     probe: Probe
     clock: Callable[[], float]

@@ -22,6 +22,7 @@ from clickhouse_connect.driver.exceptions import (
     OperationalError,
     StreamFailureError,
 )
+from urllib3.exceptions import HTTPError
 
 from query_api.errors import UnavailableError
 from query_api.metrics import Metrics
@@ -46,7 +47,8 @@ _DETAILS = {
     "tables": "The database has no tables yet; migrations have to be applied.",
 }
 _TRANSPORT = (OperationalError, StreamFailureError)
-_ERRORS = (ClickHouseError, OSError)
+ERRORS = (ClickHouseError, OSError, HTTPError)
+"""What a client may raise; the last one from within a stream."""
 _TEXT_CHARACTERS = 200
 
 
@@ -85,13 +87,13 @@ class ClickHousePool:
         with self._metrics.pool_in_use.track_inprogress():
             try:
                 rows = self._query(sql, dict(parameters))
-            except _ERRORS as error:
-                self._fail(question, error)
+            except ERRORS as error:
+                failed(self._settings, self._metrics, question, error)
         self._metrics.query_seconds.labels(question).observe(perf_counter() - begin)
         return rows
 
     def _query(self, sql: str, parameters: dict[str, Any]) -> Rows:
-        client = self._idle_client() or _connect(self._settings)
+        client = self._idle_client() or connect(self._settings)
         try:
             rows = list(client.query(sql, parameters=parameters).named_results())
         except BaseException:
@@ -106,25 +108,6 @@ class ClickHousePool:
         except Empty:
             return None
 
-    def _fail(self, question: str, error: Exception) -> NoReturn:
-        """Count and log a failure; raise it as `UnavailableError` where asking again may help."""
-        reason, cause = _reason(error), self._cause(error)
-        self._metrics.query_failures.labels(question, reason).inc()
-        log.warning("%s failed (%s): %s", question, reason, cause)
-        if reason == "error":
-            raise error
-        raise UnavailableError(_DETAILS[reason], reason=reason, cause=cause) from error
-
-    def _cause(self, error: Exception) -> str:
-        """One line for operators: what ClickHouse says, or why nothing could be heard from it."""
-        if getattr(error, "code", None) is not None:
-            return _one_line(error)
-        where = clickhouse_arguments(self._settings.clickhouse_url)
-        root: BaseException = error
-        while inner := root.__cause__ or root.__context__:
-            root = inner
-        return f"{where['host']}:{where['port']}: {_one_line(root)}"
-
     def close(self) -> None:
         """Wait for the running queries and close every client."""
         self._threads.shutdown(wait=True, cancel_futures=True)
@@ -132,18 +115,40 @@ class ClickHousePool:
             self._idle.get_nowait().close()
 
 
-def _connect(settings: ApiSettings) -> Client:
-    """A client with the limits of one query; raises one of `_ERRORS`."""
+def failed(settings: ApiSettings, metrics: Metrics, question: str, error: Exception) -> NoReturn:
+    """Count and log a failure; raise it as `UnavailableError` where asking again may help."""
+    reason, cause = _reason(error), _cause(settings, error)
+    metrics.query_failures.labels(question, reason).inc()
+    log.warning("%s failed (%s): %s", question, reason, cause)
+    if reason == "error":
+        raise error
+    raise UnavailableError(_DETAILS[reason], reason=reason, cause=cause) from error
+
+
+def _cause(settings: ApiSettings, error: Exception) -> str:
+    """One line for operators: what ClickHouse says, or why nothing could be heard from it."""
+    if getattr(error, "code", None) is not None:
+        return _one_line(error)
+    where = clickhouse_arguments(settings.clickhouse_url)
+    root: BaseException = error
+    while inner := root.__cause__ or root.__context__:
+        root = inner
+    return f"{where['host']}:{where['port']}: {_one_line(root)}"
+
+
+def connect(settings: ApiSettings, max_seconds: int | None = None) -> Client:
+    """A client with the limits of one query, of `max_seconds` if given; raises one of `ERRORS`."""
+    max_seconds = max_seconds or settings.query_max_seconds
     return clickhouse_connect.get_client(
         **clickhouse_arguments(settings.clickhouse_url),
         connect_timeout=settings.connect_timeout_s,
         # A server that does not keep its own limit is given up a little later.
-        send_receive_timeout=settings.query_max_seconds + 2,
+        send_receive_timeout=max_seconds + 2,
         query_retries=0,
         autogenerate_session_id=False,
         dedicated_pool=True,
         settings={
-            "max_execution_time": settings.query_max_seconds,
+            "max_execution_time": max_seconds,
             "max_memory_usage": settings.query_max_memory_bytes,
             "max_rows_to_read": settings.query_max_rows,
             # No key occurs in two months, since every table is partitioned by a key column.

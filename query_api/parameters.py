@@ -5,16 +5,19 @@ A parameter that is not known is refused: misspelt, it would silently ask anothe
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import replace
+from typing import Annotated, Literal, Self
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from query_api.cursor import MAX_CHARACTERS
+from query_api.errors import invalid
 from query_api.period import MAX_DAYS, Period, TimeRange, resolve_period
 from query_api.questions import Order
 from query_api.tokens import MAX_USER_ID
+from query_api.zones import DAY_S
 from schemas.statuses import STATUSES
 
 _DATE_TIME: JsonDict = {"format": "date-time"}
@@ -70,6 +73,59 @@ class SystemParameters(RangeParameters):
     def asked(self) -> str:
         """What a cursor belongs to: every parameter but the page itself."""
         return self.model_dump_json(exclude={"cursor", "limit"})
+
+
+class ReportParameters(RangeParameters):
+    """The range of time, and what the file looks like."""
+
+    format: Literal["csv", "json"] = Field("csv", description="Of the file.")
+    detail: Literal["daily", "messages"] = Field(
+        "daily", description="A row for each local day, or for each message."
+    )
+    bom: bool = Field(
+        False, description="Begin a CSV file with a byte order mark, which Excel wants for UTF-8."
+    )
+
+    @model_validator(mode="after")
+    def _has_bom_in_csv_only(self) -> Self:
+        if self.bom and self.format != "csv":
+            raise ValueError("bom goes with format=csv only")
+        return self
+
+
+class CostExportParameters(BaseModel):
+    """The whole UTC days of an export, and its format."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    time_range: TimeRange | None = Field(
+        None, description="So many UTC days, today included.", examples=["30d"]
+    )
+    start: str | None = Field(
+        None,
+        max_length=40,
+        description="Begin of the range: RFC 3339, midnight in UTC.",
+        examples=["2026-01-01T00:00:00Z"],
+        json_schema_extra=_DATE_TIME,
+    )
+    end: str | None = Field(
+        None,
+        max_length=40,
+        description=f"End of the range, not included, at most {MAX_DAYS} days after start.",
+        examples=["2026-02-01T00:00:00Z"],
+        json_schema_extra=_DATE_TIME,
+    )
+    format: Literal["csv", "json"] = Field("csv", description="Of the file.")
+
+    def whole_days(self, now: float) -> Period:
+        """The UTC days that are meant at `now`; raises `InvalidParametersError`."""
+        period = resolve_period(self.time_range, self.start, self.end, "UTC", now)
+        if period.days is not None:
+            return replace(period, end=-(-period.end // DAY_S) * DAY_S)
+        for name, second in (("start", period.start), ("end", period.end)):
+            if second % DAY_S:
+                raise invalid(name, f"{name} must be midnight in UTC")
+        return period
 
 
 class MessageParameters(BaseModel):

@@ -43,6 +43,17 @@ class ApiSettings(Settings):
         MESSAGE_RETENTION_DAYS, ge=1, description="How far back messages and rollups are kept."
     )
 
+    report_streams: int = Field(4, ge=1, description="Reports downloaded at the same time.")
+    report_max_seconds: int = Field(
+        3600, ge=1, description="`max_execution_time` of a query of a report."
+    )
+    billing_account: str = Field(
+        "sms-analytics", min_length=1, description="`BillingAccountId` of the cost export."
+    )
+    provider_name: str = Field(
+        "Twilio", min_length=1, description="`ProviderName` of the cost export."
+    )
+
     ready_stall_s: int = Field(
         15, ge=1, description="`/readyz` fails when a source made no progress for so long."
     )

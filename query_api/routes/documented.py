@@ -51,3 +51,19 @@ ERRORS: Responses = {
 }
 
 NOT_FOUND: Responses = {404: _response(404, "Not Found", "You have no message with this sid.")}
+
+FILES: Responses = {
+    200: {
+        "description": "The file, as a download",
+        "content": {
+            "text/csv": {"schema": {"type": "string", "format": "binary"}},
+            "application/json": {"schema": {"type": "object", "required": ["rows"]}},
+        },
+        "headers": {
+            "Content-Disposition": {
+                "schema": {"type": "string"},
+                "example": 'attachment; filename="sms-usage-report_2026-01-01_2026-01-31.csv"',
+            }
+        },
+    }
+}

@@ -21,7 +21,10 @@ MATRIX = {
     "GET /me/sms-costs": _ANYBODY,
     "GET /me/messages": _ANYBODY,
     "GET /me/messages/{message_sid:path}": _ANYBODY,
+    "GET /me/sms-usage-report": _ANYBODY,
     "GET /admin/sms-analytics/system": _ADMIN,
+    "GET /admin/sms-usage-report": _ADMIN,
+    "GET /admin/cost-export": _ADMIN,
     "GET /admin/users/{user_id}/sms-analytics": _ADMIN,
     "GET /admin/users/{user_id}/sms-costs": _ADMIN,
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import yaml
 from clickhouse_connect.driver.client import Client
 
 from query_api import questions
+from query_api.reports import COLUMNS
 
 _CASES = Path(__file__).parent / "sql"
 _SQL = Path(questions.__file__).parent / "sql"
@@ -66,13 +68,18 @@ def _expected(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_zeros(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if value != 0}
+    return {name: _plain(value) for name, value in row.items() if value != 0}
+
+
+def _plain(value: Any) -> Any:
+    """A decimal as the number that YAML has."""
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def test_every_question_has_a_function_a_case_and_a_documented_head() -> None:
     assert {path.parent.name for path in _FILES} == set(_QUESTIONS)
     for question in _QUESTIONS:
-        assert callable(getattr(questions, question)), question
+        assert question in COLUMNS or callable(getattr(questions, question)), question
         sql = questions.sql_of(question)
         head = "\n".join(line for line in sql.splitlines() if line.startswith("--"))
         assert head.startswith(f"-- {question}: ")
