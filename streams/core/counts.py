@@ -37,7 +37,7 @@ _EMPTY = Part(np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 class SparseCounts:
-    """Counts by row (0 … 2^31 − 1) and key (an Int32); entries that sum up to 0 are none."""
+    """Counts by row (0 … 2^31 − 2) and key (an Int32); entries that sum up to 0 are none."""
 
     def __init__(self) -> None:
         self._large = _EMPTY
