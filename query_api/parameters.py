@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
 
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -14,7 +15,8 @@ from pydantic.config import JsonDict
 
 from query_api.cursor import MAX_CHARACTERS
 from query_api.errors import invalid
-from query_api.period import MAX_DAYS, Period, TimeRange, resolve_period
+from query_api.performance import Window
+from query_api.period import MAX_DAYS, Period, TimeRange, requested_zone, resolve_period
 from query_api.questions import Order
 from query_api.tokens import MAX_USER_ID
 from query_api.zones import DAY_S
@@ -126,6 +128,21 @@ class CostExportParameters(BaseModel):
             if second % DAY_S:
                 raise invalid(name, f"{name} must be midnight in UTC")
         return period
+
+
+class PerformanceParameters(BaseModel):
+    """How far back, and whose hours."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    window: Window = Field("24h", description="Up to now.")
+    timezone: str = Field(
+        "UTC", max_length=64, description="IANA name of the zone whose hours are meant."
+    )
+
+    def zone(self) -> ZoneInfo:
+        """The zone; raises `InvalidParametersError`."""
+        return requested_zone(self.timezone)
 
 
 class MessageParameters(BaseModel):

@@ -46,10 +46,7 @@ def resolve_period(
     time_range: TimeRange | None, start: str | None, end: str | None, timezone: str, now: float
 ) -> Period:
     """The period that a request means at `now`; raises `InvalidParametersError`."""
-    try:
-        zone = zone_of(timezone)
-    except ValueError as error:
-        raise invalid("timezone", f"timezone: {error}") from None
+    zone = requested_zone(timezone)
     if start is None and end is None:
         return _named(time_range or DEFAULT_RANGE, zone, now)
     if time_range is not None:
@@ -58,6 +55,14 @@ def resolve_period(
         missing = "start" if start is None else "end"
         raise invalid(missing, f"{missing} is missing: start and end go together")
     return _explicit(start, end, zone)
+
+
+def requested_zone(timezone: str) -> ZoneInfo:
+    """The zone of an IANA name; raises `InvalidParametersError`."""
+    try:
+        return zone_of(timezone)
+    except ValueError as error:
+        raise invalid("timezone", f"timezone: {error}") from None
 
 
 def _named(time_range: TimeRange, zone: ZoneInfo, now: float) -> Period:

@@ -125,6 +125,11 @@ async def system_hourly_cost(asker: Asker, clock: LocalClock) -> Rows:
     return await _ask(asker, "system_hourly_cost", _clocked(clock))
 
 
+async def system_live(asker: Asker, clock: LocalClock) -> Rows:
+    """The system's last minutes by hour of the local day."""
+    return await _ask(asker, "system_live", _clocked(clock))
+
+
 async def system_breakdown(asker: Asker, start: int, end: int) -> Rows:
     """The system's counters by direction, type and country."""
     return await _ask(asker, "system_breakdown", _with_whole_days(start, end))

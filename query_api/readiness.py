@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from query_api import questions
 from query_api.errors import UnavailableError
@@ -124,15 +125,30 @@ def worker_check(progress: Rows, now: float, stall_s: int) -> Check:
     return Check(name="worker", status="ok", detail=f"{len(progress)} partitions move")
 
 
-def lag_check(progress: Rows, now: float, limit_s: int, limit_events: int) -> Check:
-    """How far the tables are behind the log, in events and in time."""
+@dataclass(frozen=True)
+class Lag:
+    """How far the tables are behind the log."""
+
+    events: int
+    seconds: float
+
+
+def lag_of(progress: Rows, now: float) -> Lag | None:
+    """The lag at `now`; None while a source has no progress."""
     as_of_ms = freshness(progress).as_of_ms
     if as_of_ms is None:
-        return Check(name="lag", status="unknown", detail="not every partition has progress yet")
+        return None
     events = sum(max(0, row["end_offset"] - row["next_offset"]) for row in progress)
-    seconds = max(0.0, now - as_of_ms / 1000)
-    is_late = events > limit_events or seconds > limit_s
-    detail = f"{events} events and {seconds:.0f} s behind the log"
+    return Lag(events, max(0.0, now - as_of_ms / 1000))
+
+
+def lag_check(progress: Rows, now: float, limit_s: int, limit_events: int) -> Check:
+    """How far the tables are behind the log, in events and in time."""
+    lag = lag_of(progress, now)
+    if lag is None:
+        return Check(name="lag", status="unknown", detail="not every partition has progress yet")
+    is_late = lag.events > limit_events or lag.seconds > limit_s
+    detail = f"{lag.events} events and {lag.seconds:.0f} s behind the log"
     if is_late:
         detail += f" (limits {limit_events} events, {limit_s} s)"
     return Check(name="lag", status="failed" if is_late else "ok", detail=detail)

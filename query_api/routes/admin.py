@@ -9,12 +9,19 @@ from fastapi import APIRouter, Depends, Query
 from query_api.access import as_admin
 from query_api.backend import WithBackend
 from query_api.comparison import comparison_of
-from query_api.parameters import RangeParameters, SystemParameters, UserIdPath
+from query_api.parameters import (
+    PerformanceParameters,
+    RangeParameters,
+    SystemParameters,
+    UserIdPath,
+)
+from query_api.performance import system_performance
 from query_api.routes.documented import ERRORS
 from query_api.system_analytics import system_analytics
 from query_api.user_analytics import user_analytics
 from query_api.user_costs import user_costs
 from schemas.api.costs import UserCosts
+from schemas.api.performance import SystemPerformance
 from schemas.api.system import SystemAnalytics
 from schemas.api.usage import UserAnalytics
 
@@ -54,3 +61,13 @@ async def user_sms_costs(
     now = backend.clock()
     retention = backend.settings.message_retention_days
     return await user_costs(backend.pool, user_id, parameters.period(now), now, retention)
+
+
+@router.get("/api/v1/analytics/admin/sms-performance", summary="The system right now")
+async def system_sms_performance(
+    backend: WithBackend, parameters: Annotated[PerformanceParameters, Query()]
+) -> SystemPerformance:
+    """The last hours by the minute, and the health of the parts; `absent` says what is missing."""
+    return await system_performance(
+        backend.pool, backend.probe, parameters.window, parameters.zone(), backend.clock()
+    )

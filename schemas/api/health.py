@@ -8,6 +8,8 @@ from pydantic import BaseModel
 
 from schemas.api.problems import Problem
 
+Status = Literal["ok", "failed", "unknown"]
+
 
 class Health(BaseModel):
     """The process lives and answers; nothing else was asked."""
@@ -19,7 +21,7 @@ class Check(BaseModel):
     """One condition of readiness; `unknown` when it could not be looked at."""
 
     name: Literal["clickhouse", "migrations", "worker", "lag", "positions"]
-    status: Literal["ok", "failed", "unknown"]
+    status: Status
     detail: str
 
 

@@ -24,6 +24,7 @@ MATRIX = {
     "GET /me/sms-usage-report": _ANYBODY,
     "GET /admin/sms-analytics/system": _ADMIN,
     "GET /admin/sms-usage-report": _ADMIN,
+    "GET /admin/sms-performance": _ADMIN,
     "GET /admin/cost-export": _ADMIN,
     "GET /admin/users/{user_id}/sms-analytics": _ADMIN,
     "GET /admin/users/{user_id}/sms-costs": _ADMIN,
