@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from deploy.commands.development import token, up
 from deploy.commands.doctor import doctor
+from deploy.commands.epoch import epoch
 from deploy.commands.operations import dlq, phones, rates, reconcile
 from deploy.commands.parts import api, migrate, worker
 from deploy.errors import Unusable
@@ -36,6 +37,7 @@ app = typer.Typer(
 for command in (up, token, simulate, doctor, worker, api, migrate, reconcile):
     app.command()(command)
 app.add_typer(dlq, name="dlq")
+app.add_typer(epoch, name="epoch")
 app.add_typer(phones, name="phones")
 app.add_typer(rates, name="rates")
 

@@ -31,15 +31,17 @@ class Letter(NamedTuple):
 def letters(bootstrap_servers: str, reasons: Collection[str] = ()) -> Iterator[Letter]:
     """Dead letters, oldest first, each source position once; only of `reasons` if given.
 
-    After a crash a record may lie in the topic twice; its identity is its source position.
+    After a crash a record may lie in the topic twice; its identity is its source position. A
+    topic that was made anew counts from 0 again, so the bytes tell two records of one place apart.
     """
-    seen: set[tuple[int, int]] = set()
+    seen: set[tuple[int, int, bytes | None, bytes | None]] = set()
     for record in read_to_end(bootstrap_servers, DEAD_LETTERS):
         headers = {name: (value or b"").decode() for name, value in record.headers() or ()}
         place = (int(headers["source_partition"]), int(headers["source_offset"]))
-        if place in seen or (reasons and headers["reason"] not in reasons):
+        identity = (*place, record.key(), record.value())
+        if identity in seen or (reasons and headers["reason"] not in reasons):
             continue
-        seen.add(place)
+        seen.add(identity)
         yield Letter(
             *place,
             headers["reason"],

@@ -18,3 +18,8 @@ class PoisonRecordError(Exception):
 
 class AbandonedError(Exception):
     """The assignment that some work belongs to has ended; its events will be folded again."""
+
+
+class RefusedError(ValueError):
+    """An operator's command that would harm the totals; the message is a sentence without a
+    full stop that says why, and what can be done."""

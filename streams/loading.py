@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from schemas.topics import USAGE
-from schemas.units import position
-from streams.clickhouse import Deaths, Progress, Store
+from schemas.units import position, source
+from streams.clickhouse import Deaths, Store
+from streams.continuity import refuse_another_log, refuse_lost_records
 from streams.core.seen import SidFilter
-from streams.errors import WorkerStoppedError
 from streams.reader import Log, Reader
 from streams.settings import WorkerSettings
 from streams.working_set import WorkingSet
@@ -33,7 +32,23 @@ class Loader:
         self._reader = reader
         self._sids = sids
         self._settings = settings
-        self._topic_id, self._partition_count = log.describe()
+        self._identity = log.describe()
+
+    def check(self) -> None:
+        """Raise WorkerStoppedError where `load` would, for any partition of the topic as it is now.
+
+        Before a worker joins the group, in which an operator's command must find nobody; and when
+        the log does not hold what is to be read, for the sentence that names the command.
+        """
+        identity = self._log.describe()
+        partitions = range(identity[1])
+        epoch = self._store.epoch()
+        progress = self._store.progress([source(epoch, partition) for partition in partitions])
+        starts, ends = self._log.starts(partitions), self._log.ends(partitions)
+        for partition in partitions:
+            if durable := progress.get(source(epoch, partition)):
+                refuse_another_log((durable.topic_id, durable.partitions), identity)
+                refuse_lost_records(partition, durable, starts[partition], ends[partition])
 
     def load(self, partitions: Sequence[int]) -> list[WorkingSet]:
         """Working sets of these partitions, each at the offset where folding goes on.
@@ -57,36 +72,14 @@ class Loader:
                 # What retention took between the two was folded: progress is written last.
                 start = max(start, min(first, durable.next_offset))
                 as_of = durable.as_of_ms
-                self._check(state.partition, durable, start, first, end)
+                refuse_another_log((durable.topic_id, durable.partitions), self._identity)
+                refuse_lost_records(state.partition, durable, first, end)
             loaded = WorkingSet(epoch, state.partition, start, as_of)
             loaded.end_offset = end
             self._fill(loaded, len(partitions), is_new=durable is None)
             self._count_death(loaded, end)
             states.append(loaded)
         return states
-
-    def _check(self, partition: int, durable: Progress, start: int, first: int, end: int) -> None:
-        where = f"partition {partition} of {USAGE}"
-        if durable.topic_id != self._topic_id:
-            raise WorkerStoppedError(
-                f"{where}: the topic was made anew (id {self._topic_id}, was {durable.topic_id});"
-                " begin a new log with `sms-analytics epoch next`"
-            )
-        if durable.partitions != self._partition_count:
-            raise WorkerStoppedError(
-                f"{USAGE} has {self._partition_count} partitions, had {durable.partitions}; begin"
-                f" a new log with `sms-analytics epoch next --partitions {self._partition_count}`"
-            )
-        if end < durable.next_offset:
-            raise WorkerStoppedError(
-                f"{where}: the log ends at {end}, {durable.next_offset - end} records before what"
-                " was folded; begin a new log with `sms-analytics epoch next`"
-            )
-        if first > start:
-            raise WorkerStoppedError(
-                f"{where}: the log begins at {first}, so {first - start} records are gone unread;"
-                " go on without them with `sms-analytics epoch accept-gap`"
-            )
 
     def _fill(self, state: WorkingSet, sharers: int, *, is_new: bool) -> None:
         state.quarantined = self._store.quarantined(state.source)

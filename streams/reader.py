@@ -36,12 +36,16 @@ class Log:
         self._admin = AdminClient({"bootstrap.servers": bootstrap_servers})
 
     def describe(self) -> tuple[str, int]:
-        """Id of the usage topic and its number of partitions. Raises WorkerStoppedError."""
-        topics = TopicCollection([USAGE])
+        """As `identity`. Raises WorkerStoppedError when nobody says."""
         try:
-            topic = self._admin.describe_topics(topics, request_timeout=_RPC_S)[USAGE].result()
+            return self.identity()
         except KafkaException as error:
             raise WorkerStoppedError(f"{USAGE} cannot be read: {error.args[0].str()}") from error
+
+    def identity(self) -> tuple[str, int]:
+        """Id of the usage topic and its number of partitions. Raises KafkaException."""
+        topics = TopicCollection([USAGE])
+        topic = self._admin.describe_topics(topics, request_timeout=_RPC_S)[USAGE].result()
         return str(topic.topic_id), len(topic.partitions)
 
     def starts(self, partitions: Iterable[int]) -> dict[int, int]:

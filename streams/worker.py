@@ -29,6 +29,7 @@ from schemas.topics import USAGE
 from streams import metrics
 from streams.app import create_app, working_sets
 from streams.clickhouse import Deaths, Store, connect
+from streams.continuity import gone_unread, refuse_another_log
 from streams.core.seen import SidFilter
 from streams.dead_letters import DeadLetterProducer
 from streams.errors import AbandonedError, PoisonRecordError, WorkerStoppedError
@@ -57,7 +58,7 @@ class Worker:
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
         self._log = Log(settings.bootstrap_servers)
-        topic_id, partitions = self._log.describe()
+        self._identity = topic_id, partitions = self._log.describe()
         sids = SidFilter(settings.sid_filter_mb)
         self._halting = threading.Event()
         store = Store(connect(settings.clickhouse_url, settings.insert_timeout_s), self._halting)
@@ -87,7 +88,8 @@ class Worker:
         self._stopping = False
 
     async def start(self) -> None:
-        """Load the reference data and join the group."""
+        """Look whether the log goes on, load the reference data and join the group."""
+        await self._in("reader", self._loader.check)
         await self._in("fold", self._reference.load)
         await self.app.start()
 
@@ -153,7 +155,12 @@ class Worker:
 
     async def _read(self) -> None:
         while not self._stopping:
-            for chunk in await self._in("reader", self._reader.poll):
+            try:
+                chunks = await self._in("reader", self._reader.poll)
+            except WorkerStoppedError:
+                await self._in("reader", self._loader.check)  # knows more, and the command
+                raise
+            for chunk in chunks:
                 await self.app.chunks.put(chunk)
 
     async def _fold(self, chunk: Chunk) -> None:
@@ -184,11 +191,7 @@ class Worker:
         """Offsets may be missing only where transaction markers lay, never off the log's start."""
         first = self._log.starts([chunk.partition])[chunk.partition]
         if first > expected:
-            raise WorkerStoppedError(
-                f"partition {chunk.partition} of {USAGE}: the log begins at {first}, so"
-                f" {first - expected} records are gone unread; go on without them with"
-                " `sms-analytics epoch accept-gap`"
-            )
+            raise gone_unread(chunk.partition, first, expected)
         metrics.SKIPPED_OFFSETS.inc(chunk.offsets[0] - expected)
 
     async def _flush(self) -> None:
@@ -248,15 +251,18 @@ class Worker:
         return sum(state.pending for state in self._states.values())
 
     def _look_at_ends(self) -> None:
-        """Where the log ends now; asked before a flush, so that its `as_of` is true."""
+        """Where the log ends now, if it is still the same; asked before a flush, so that its
+        `as_of` is true."""
         states = list(self._states.values())
         at_ms = time.time_ns() // 1_000_000
         try:
+            identity = self._log.identity()
             ends = self._log.ends(state.partition for state in states)
         except KafkaException as error:
             metrics.RETRIES.labels("log_ends").inc()
             logger.warning("the log's end is not known now: %s", error.args[0].str())
             return
+        refuse_another_log(self._identity, identity)
         for state in states:
             state.checked(ends[state.partition], at_ms)
 

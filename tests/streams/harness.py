@@ -29,9 +29,10 @@ from deploy.local.ports import free_port
 from deploy.migrate import migrate
 from schemas.rows import CELL_TABLES, SYSTEM_15M, USAGE_LOG, USER_15M
 from schemas.topics import DEAD_LETTERS, USAGE
+from schemas.units import partition_of, source_epoch
 from streams import reconcile
 from streams.clickhouse import connect
-from tests.streams.conftest import PARTITIONS, create_topics, delete_topics
+from tests.streams.conftest import create_topics, delete_topics
 from tests.streams.records import read, send
 
 WORKER = (sys.executable, "-m", "streams.worker")
@@ -64,7 +65,7 @@ class Bench:
             "METRICS_PORT": self._metrics_port,
             **settings,
         }
-        named = {f"SMS_{name}": str(value) for name, value in environment.items()}
+        named = {f"SMS_{name}": str(v) for name, v in environment.items() if v is not None}
         self._worker = Child("worker", command, self._log, named)
         return self._worker
 
@@ -99,7 +100,7 @@ class Bench:
         try:
             return {
                 n: consumer.get_watermark_offsets(TopicPartition(USAGE, n), 10)[1]
-                for n in range(PARTITIONS)
+                for n in _partitions(consumer)
             }
         finally:
             consumer.close()
@@ -108,18 +109,20 @@ class Bench:
         """The group's committed offsets, of those partitions that have one."""
         consumer = Consumer({"bootstrap.servers": self.broker, "group.id": self.group})
         try:
-            asked = [TopicPartition(USAGE, n) for n in range(PARTITIONS)]
+            asked = [TopicPartition(USAGE, n) for n in _partitions(consumer)]
             found = consumer.committed(asked, timeout=10)
         finally:
             consumer.close()
         return {tp.partition: tp.offset for tp in found if tp.offset >= 0}
 
     def durable(self) -> dict[int, int]:
-        """The next offset of each partition as ClickHouse has it (of epoch 0).
+        """The next offset of each partition as ClickHouse has it, of the newest epoch.
 
         An assigned partition without records has its row, too, and a commit of offset 0.
         """
-        return dict(self.rows("SELECT source, next_offset FROM source_progress FINAL"))
+        rows = self.rows("SELECT source, next_offset FROM source_progress FINAL")
+        newest = max((source_epoch(source) for source, _ in rows), default=0)
+        return {partition_of(s): offset for s, offset in rows if source_epoch(s) == newest}
 
     def finish(self) -> None:
         """Wait until everything that was sent is durable."""
@@ -190,6 +193,10 @@ class Bench:
             for sample in family.samples
             if sample.name == name and labels.items() <= sample.labels.items()
         )
+
+
+def _partitions(consumer: Consumer) -> list[int]:
+    return sorted(consumer.list_topics(USAGE, 10).topics[USAGE].partitions)
 
 
 def until(is_so: Callable[[], object], otherwise: str, patience_s: float = _PATIENCE_S) -> None:

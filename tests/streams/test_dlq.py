@@ -45,6 +45,12 @@ def test_letters_are_listed_once_each(dead: str) -> None:
     assert all(each.failed_at.endswith("+00:00") for each in listed)
 
 
+def test_records_of_one_place_in_two_epochs_are_two_letters(dead: str) -> None:
+    DeadLetterProducer(dead).send([_FIRST._replace(value=b"{ of a topic made anew")])
+    values = [each.value for each in letters(dead) if each.offset == _FIRST.offset]
+    assert values == [_FIRST.value, _SECOND.value, b"{ of a topic made anew"]
+
+
 def test_letters_of_a_reason(dead: str) -> None:
     assert [each.offset for each in letters(dead, ["invalid_key"])] == [6]
     assert [each.partition for each in letters(dead, {"invalid_json", "too_old"})] == [0, 1]

@@ -15,7 +15,7 @@ import urllib3
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, StreamFailureError
 
-from schemas.rows import CELL_TABLES, PROGRESS, USAGE_LOG
+from schemas.rows import CELL_TABLES, LOG_DECISION, PROGRESS, USAGE_LOG
 from schemas.settings import clickhouse_arguments
 
 pytestmark = pytest.mark.live
@@ -108,7 +108,7 @@ def value_of(kind: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    "name", [USAGE_LOG, PROGRESS, *CELL_TABLES, "worker_attempts", "quarantine"]
+    "name", [USAGE_LOG, PROGRESS, *CELL_TABLES, "worker_attempts", "quarantine", LOG_DECISION]
 )
 def test_every_column_of_every_table_is_stored_as_it_was(compressing: Client, name: str) -> None:
     columns = [row[:2] for row in compressing.query(f"DESCRIBE TABLE {name}").result_rows]
