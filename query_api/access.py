@@ -35,6 +35,7 @@ class Role(HTTPBearer):
             request.headers.getlist("authorization"), backend_of(request).settings
         )
         request.scope["user_id"] = principal.user_id
+        request.scope["roles"] = principal.roles
         if not self.roles & principal.roles:
             raise ForbiddenError(f"This needs the role {' or '.join(sorted(self.roles))}.")
         return principal

@@ -5,6 +5,7 @@ The last station of the flow: reads the rollups that the workers write, answers 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,6 +16,8 @@ from fastapi import FastAPI
 
 from query_api import logs, openapi, problems
 from query_api.access import forbid_open_routes
+from query_api.audit import Auditor
+from query_api.audit_trail import AuditTrail
 from query_api.backend import Backend
 from query_api.clickhouse import ClickHousePool
 from query_api.cursor import CursorSigner
@@ -39,9 +42,15 @@ def create_app(
         logs.configure()
         pool = ClickHousePool(settings, metrics)
         downloads = Downloads(settings, metrics)
+        auditor = Auditor(pool, metrics)
         probe = Probe(pool, settings, clock)
-        app.state.backend = Backend(settings, metrics, pool, downloads, signer, probe, clock)
+        app.state.backend = Backend(
+            settings, metrics, pool, downloads, auditor, signer, probe, clock
+        )
+        auditing = asyncio.create_task(auditor.run())
         yield
+        auditing.cancel()
+        await auditor.close()
         pool.close()
 
     app = FastAPI(
@@ -54,6 +63,7 @@ def create_app(
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
+    app.add_middleware(AuditTrail, clock=clock)
     app.add_middleware(Edge, metrics=metrics)
     problems.install(app)
     app.include_router(root.router)

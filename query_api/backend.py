@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from query_api.audit import Auditor
 from query_api.clickhouse import ClickHousePool
 from query_api.cursor import CursorSigner
 from query_api.downloads import Downloads
@@ -24,6 +25,7 @@ class Backend:
     metrics: Metrics
     pool: ClickHousePool
     downloads: Downloads
+    auditor: Auditor
     signer: CursorSigner
     probe: Probe
     clock: Callable[[], float]

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, LifoQueue
 from time import perf_counter
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
@@ -31,6 +31,8 @@ from query_api.settings import ApiSettings
 from schemas.settings import clickhouse_arguments
 
 log = logging.getLogger("query_api")
+
+T = TypeVar("T")
 
 # Numbers from ClickHouse's ErrorCodes.cpp.
 _REASONS = (
@@ -65,6 +67,22 @@ class ClickHousePool:
 
     async def ask(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows:
         """The rows that `sql` gives for typed `parameters`; raises `UnavailableError`."""
+
+        def query(client: Client) -> Rows:
+            return list(client.query(sql, parameters=dict(parameters)).named_results())
+
+        return await self._in_turn(question, query)
+
+    async def write(self, table: str, lines: bytes) -> None:
+        """Append rows, JSON objects a line, to a table; raises `UnavailableError`."""
+
+        def insert(client: Client) -> None:
+            client.raw_insert(table, insert_block=lines, fmt="JSONEachRow")
+
+        await self._in_turn(f"write_{table}", insert)
+
+    async def _in_turn(self, question: str, step: Callable[[Client], T]) -> T:
+        """What `step` gives with a client of its own, once there is one."""
         try:
             await asyncio.wait_for(self._turns.acquire(), self._settings.pool_wait_s)
         except TimeoutError:
@@ -73,34 +91,34 @@ class ClickHousePool:
                 "Too many questions are being answered at the moment.", reason="pool"
             ) from None
         loop = asyncio.get_running_loop()
-        work = self._threads.submit(self._run, question, sql, parameters)
+        work = self._threads.submit(self._run, question, step)
 
-        def end_turn(_: Future[Rows]) -> None:
+        def end_turn(_: Future[T]) -> None:
             loop.call_soon_threadsafe(self._turns.release)
 
         # The turn ends when the thread is free again, even if nobody waits for it any more.
         work.add_done_callback(end_turn)
         return await asyncio.wrap_future(work)
 
-    def _run(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows:
+    def _run(self, question: str, step: Callable[[Client], T]) -> T:
         begin = perf_counter()
         with self._metrics.pool_in_use.track_inprogress():
             try:
-                rows = self._query(sql, dict(parameters))
+                found = self._with_client(step)
             except ERRORS as error:
                 failed(self._settings, self._metrics, question, error)
         self._metrics.query_seconds.labels(question).observe(perf_counter() - begin)
-        return rows
+        return found
 
-    def _query(self, sql: str, parameters: dict[str, Any]) -> Rows:
+    def _with_client(self, step: Callable[[Client], T]) -> T:
         client = self._idle_client() or connect(self._settings)
         try:
-            rows = list(client.query(sql, parameters=parameters).named_results())
+            found = step(client)
         except BaseException:
             client.close()
             raise
         self._idle.put(client)
-        return rows
+        return found
 
     def _idle_client(self) -> Client | None:
         try:

@@ -38,6 +38,11 @@ class Metrics:
             ("question", "reason"),
             registry=self.registry,
         )
+        self.audit_dropped = Counter(
+            "sms_api_audit_dropped_total",
+            "Refusals that are not in the audit log because too many were waiting.",
+            registry=self.registry,
+        )
         self.pool_size = Gauge(
             "sms_api_pool_size",
             "ClickHouse queries that may run at the same time.",

@@ -145,6 +145,56 @@ class PerformanceParameters(BaseModel):
         return requested_zone(self.timezone)
 
 
+class AuditParameters(BaseModel):
+    """Which entries of the audit log, and a page of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    actor_id: int | None = Field(None, ge=0, le=MAX_USER_ID, description="Who asked; 0: nobody.")
+    subject_id: int | None = Field(
+        None, ge=0, le=MAX_USER_ID, description="Whose data; 0: the system's."
+    )
+    decision: Literal["allowed", "refused"] | None = Field(None, description="Only these.")
+    from_: str | None = Field(
+        None,
+        alias="from",
+        max_length=40,
+        description="At or after it: RFC 3339 with an offset.",
+        json_schema_extra=_DATE_TIME,
+    )
+    to: str | None = Field(
+        None,
+        max_length=40,
+        description="Before it: RFC 3339 with an offset.",
+        json_schema_extra=_DATE_TIME,
+    )
+    limit: int = Field(100, ge=1, le=1000, description="Entries on a page.")
+    cursor: str | None = Field(None, max_length=MAX_CHARACTERS, description=_CURSOR)
+
+    def asked(self) -> str:
+        """What a cursor belongs to: every parameter but the page itself."""
+        return self.model_dump_json(exclude={"cursor", "limit"})
+
+
+class UserSearchParameters(BaseModel):
+    """Which users, and a page of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user_id: int | None = Field(None, ge=1, le=MAX_USER_ID, description="Only this user.")
+    phone_number: str | None = Field(
+        None,
+        pattern=r"^\+[1-9][0-9]{1,14}$",
+        description="Only users whose messages came by this number, E.164 (write + as %2B).",
+    )
+    limit: int = Field(50, ge=1, le=500, description="Users on a page.")
+    cursor: str | None = Field(None, max_length=MAX_CHARACTERS, description=_CURSOR)
+
+    def asked(self) -> str:
+        """What a cursor belongs to: every parameter but the page itself."""
+        return self.model_dump_json(exclude={"cursor", "limit"})
+
+
 class MessageParameters(BaseModel):
     """Which messages of a user, and a page of them."""
 

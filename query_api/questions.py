@@ -58,6 +58,20 @@ class MessageFilter:
     rows: int
 
 
+@dataclass(frozen=True)
+class AuditFilter:
+    """Which entries of `audit_entries`: times in epoch ms, None or an empty text is any."""
+
+    from_ms: int
+    to_ms: int
+    actor_id: int | None
+    subject_id: int | None
+    decision: str
+    after_ms: int
+    after_id: str
+    rows: int
+
+
 async def user_trend(
     asker: Asker, user_id: int, clock: LocalClock, width: int, overdue_before: int
 ) -> Rows:
@@ -175,6 +189,49 @@ async def user_messages(asker: Asker, user_id: int, wanted: MessageFilter) -> Ro
 async def user_message(asker: Asker, user_id: int, message_sid: str) -> Rows:
     """One message of one user with its history."""
     return await _ask(asker, "user_message", {"user_id": user_id, "message_sid": message_sid})
+
+
+async def audit_entries(asker: Asker, wanted: AuditFilter) -> Rows:
+    """One page of the audit log, newest first."""
+    asked = {
+        "from_ms": wanted.from_ms,
+        "to_ms": wanted.to_ms,
+        "is_any_actor": int(wanted.actor_id is None),
+        "actor_id": wanted.actor_id or 0,
+        "is_any_subject": int(wanted.subject_id is None),
+        "subject_id": wanted.subject_id or 0,
+        "decision": wanted.decision,
+        "after_ms": wanted.after_ms,
+        "after_id": wanted.after_id,
+        "page_rows": wanted.rows,
+    }
+    return await _ask(asker, "audit_entries", asked)
+
+
+async def known_users(
+    asker: Asker, users: Sequence[int] | None, after: tuple[int, int] | None, rows: int
+) -> Rows:
+    """One page of the users with usage: all (None), or some; behind (last_day, user_id)."""
+    after_day, after_user = after or (0, 0)
+    asked = {
+        "is_any_user": int(users is None),
+        "users": list(users or ()),
+        "is_first": int(after is None),
+        "after_day": after_day,
+        "after_user": after_user,
+        "page_rows": rows,
+    }
+    return await _ask(asker, "known_users", asked)
+
+
+async def users_of_phone(asker: Asker, phone_hash: int) -> Rows:
+    """Which users a phone number's messages were counted for."""
+    return await _ask(asker, "users_of_phone", {"phone_hash": phone_hash})
+
+
+async def phones_of_users(asker: Asker, users: Sequence[int]) -> Rows:
+    """The hashes of users' own numbers."""
+    return await _ask(asker, "phones_of_users", {"users": list(users)})
 
 
 async def source_progress(asker: Asker) -> Rows:

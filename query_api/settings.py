@@ -9,6 +9,7 @@ from schemas.events import MESSAGE_RETENTION_DAYS
 from schemas.settings import Settings
 
 DEVELOPMENT_PREFIX = "development-"
+DEVELOPMENT_PRIVACY_KEY = "development-privacy-key"
 MIN_SECRET_BYTES = 32
 """RFC 7518 section 3.2: a key for HS256 must be at least as long as its hash, 256 bits."""
 
@@ -27,6 +28,10 @@ class ApiSettings(Settings):
     jwt_audience: str = Field("sms-analytics-api", min_length=1, description="Required `aud`.")
     jwt_leeway_s: int = Field(
         5, ge=0, le=300, description="Clock difference allowed when checking `exp` and `iat`."
+    )
+
+    privacy_key: str = Field(
+        DEVELOPMENT_PRIVACY_KEY, min_length=16, description="Key of the hashes of phone numbers."
     )
 
     pool_size: int = Field(8, ge=1, le=256, description="ClickHouse queries at the same time.")
@@ -80,6 +85,13 @@ class ApiSettings(Settings):
         if faults:
             raise ValueError(" and ".join(faults))
         return secret
+
+    @field_validator("privacy_key")
+    @classmethod
+    def _is_its_own(cls, key: str, info: ValidationInfo) -> str:
+        if key.startswith(DEVELOPMENT_PREFIX) and info.data.get("env") == "production":
+            raise ValueError("must be set when SMS_ENV=production")
+        return key
 
 
 class InvalidSettingsError(Exception):

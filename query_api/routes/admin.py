@@ -7,19 +7,23 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from query_api.access import as_admin
+from query_api.administration import audit_page, user_page
 from query_api.backend import WithBackend
 from query_api.comparison import comparison_of
 from query_api.parameters import (
+    AuditParameters,
     PerformanceParameters,
     RangeParameters,
     SystemParameters,
     UserIdPath,
+    UserSearchParameters,
 )
 from query_api.performance import system_performance
 from query_api.routes.documented import ERRORS
 from query_api.system_analytics import system_analytics
 from query_api.user_analytics import user_analytics
 from query_api.user_costs import user_costs
+from schemas.api.admin import AuditPage, UserPage
 from schemas.api.costs import UserCosts
 from schemas.api.performance import SystemPerformance
 from schemas.api.system import SystemAnalytics
@@ -71,3 +75,20 @@ async def system_sms_performance(
     return await system_performance(
         backend.pool, backend.probe, parameters.window, parameters.zone(), backend.clock()
     )
+
+
+@router.get("/api/v1/analytics/admin/audit", summary="The audit log")
+async def audit_log(
+    backend: WithBackend, parameters: Annotated[AuditParameters, Query()]
+) -> AuditPage:
+    """Admin requests, exports and refusals, newest first; reading it is itself audited."""
+    return await audit_page(backend.pool, parameters, backend.signer, backend.clock())
+
+
+@router.get("/api/v1/analytics/admin/users", summary="Users")
+async def known_users(
+    backend: WithBackend, parameters: Annotated[UserSearchParameters, Query()]
+) -> UserPage:
+    """Users with usage, the most recently active first; by id, or by a number of theirs."""
+    key = backend.settings.privacy_key
+    return await user_page(backend.pool, parameters, backend.signer, key, backend.clock())

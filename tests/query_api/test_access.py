@@ -25,6 +25,8 @@ MATRIX = {
     "GET /admin/sms-analytics/system": _ADMIN,
     "GET /admin/sms-usage-report": _ADMIN,
     "GET /admin/sms-performance": _ADMIN,
+    "GET /admin/audit": _ADMIN,
+    "GET /admin/users": _ADMIN,
     "GET /admin/cost-export": _ADMIN,
     "GET /admin/users/{user_id}/sms-analytics": _ADMIN,
     "GET /admin/users/{user_id}/sms-costs": _ADMIN,

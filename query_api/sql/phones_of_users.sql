@@ -1,0 +1,10 @@
+-- phones_of_users: with which numbers of their own users' messages came, where they came by number.
+-- Grain: one row per user that has any.
+-- Parameters:
+--   users                         whose
+-- Units: keyed hashes, each once, in order; at most 20 of a user.
+SELECT user_id, arraySort(groupUniqArray(20)(phone_hash)) AS phone_hashes
+FROM usage_log FINAL
+WHERE user_id IN {users:Array(UInt64)} AND phone_hash != 0
+GROUP BY user_id
+ORDER BY user_id
