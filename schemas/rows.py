@@ -15,6 +15,7 @@ SYSTEM_15M = "system_usage_15m"
 SYSTEM_1D = "system_usage_1d"
 PROGRESS = "source_progress"
 LOG_DECISION = "log_decision"
+ORPHANS = "orphan_status"
 
 USER_TABLES = (USER_15M, USER_1D)
 SYSTEM_TABLES = (SYSTEM_1M, SYSTEM_15M, SYSTEM_1D)

@@ -10,15 +10,23 @@ import clickhouse_connect
 import numpy as np
 from clickhouse_connect.driver.client import Client
 
-from schemas.rows import USAGE_LOG, USER_TABLES
+from schemas.rows import ORPHANS, USAGE_LOG, USER_TABLES
 from schemas.settings import clickhouse_arguments
 from schemas.units import position, source_epoch
 from streams.core.cells import CellTable, Keys, combination_parts
+from streams.core.orphans import Orphan
 from streams.core.recent import MessageRows
 from streams.core.seen import Hashes
 from streams.core.shapes import country_text
 from streams.patience import until_done
-from streams.rows import MESSAGE_COLUMNS, cell_columns, cells_of, messages_of
+from streams.rows import (
+    MESSAGE_COLUMNS,
+    ORPHAN_COLUMNS,
+    cell_columns,
+    cells_of,
+    messages_of,
+    orphan_of,
+)
 
 # ClickHouse takes 128 KiB in one parameter (http_max_field_value_size); a cell is longer there.
 _PARAMETER_BYTES = 100_000
@@ -135,6 +143,16 @@ class Store:
                 {"sids": some, **_source_parameters(source)},
             )
         return messages_of(found)
+
+    def orphans(self, source: int) -> list[Orphan]:
+        """Receipts that wait for messages which events of this source may bring, in order."""
+        rows = self._rows(
+            f"SELECT {ORPHAN_COLUMNS} FROM {ORPHANS} FINAL"
+            " WHERE (source = {source:UInt32} OR position < {epoch_start:UInt64}) AND NOT is_gone"
+            " ORDER BY position",
+            _source_parameters(source),
+        )
+        return [orphan_of(row) for row in rows]
 
     def load_hot(self, name: str, table: CellTable, source: int, limit: int) -> None:
         """Load the newest cells of a table, whole buckets, about `limit` at most."""

@@ -1,4 +1,4 @@
-"""One chunk of records through the rules into a working set: decode, dedupe, decide, fold.
+"""One chunk of records through the rules into a working set: dedupe, decide, fold.
 
 The rules are pure (`streams.core`); what they need from outside (messages and cells that are no
 longer in memory) is fetched in between, once a chunk. Runs in one thread, one chunk at a time.
@@ -7,49 +7,31 @@ longer in memory) is fetched in between, once a chunk. Runs in one thread, one c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from schemas.events import MAX_FUTURE_MS
-from schemas.units import DAY_MS
+from schemas.events import UsageEvent
+from schemas.rows import STATUS_CODES
+from schemas.units import offset_of, partition_of
 from streams import metrics
 from streams.clickhouse import Store
-from streams.core.decode import Decoder, Events, Ints, Rejected
+from streams.core.decode import Rejected
 from streams.core.fold import Batch, fold, group
-from streams.core.message import Messages, decide, key_is_of, untimely, without_rate
+from streams.core.history import Entry, History, own_entries, with_outcomes
+from streams.core.message import Messages, decide, without_rate
+from streams.core.orphans import Orphan
+from streams.core.pricing import provider_micros
+from streams.core.receipts import apply_receipts, as_of
 from streams.core.seen import SidFilter, hashes_of
 from streams.errors import PoisonRecordError
+from streams.intake import Chunk, Intake, Part
 from streams.reference import ReferenceData
 from streams.working_set import DeadLetter, WorkingSet
 
-_MEMO_LIMIT = 200_000
-ORPHAN = Rejected("orphan_status", "message_sid: no message with it is known")
-INVALID_KEY = Rejected("invalid_key", "key: must be the event's user_id or phone_number")
-
-
-class Chunk(NamedTuple):
-    """Consecutive records of one partition, read within one generation of the assignment."""
-
-    generation: int
-    partition: int
-    offsets: list[int]
-    keys: list[bytes | None]
-    values: list[bytes | None]
-    timestamps: list[int]
-
-    def since(self, offset: int) -> Chunk:
-        """The chunk without the records before `offset`."""
-        start = int(np.searchsorted(self.offsets, offset))
-        return Chunk(
-            self.generation,
-            self.partition,
-            self.offsets[start:],
-            self.keys[start:],
-            self.values[start:],
-            self.timestamps[start:],
-        )
+ORPHAN = Rejected("orphan_status", "message_sid: no message with it came within 72 h")
+_FIELDS = frozenset(UsageEvent.__struct_fields__)
 
 
 class Folder:
@@ -59,161 +41,166 @@ class Folder:
         self._store = store
         self._sids = sids
         self._reference = reference
-        self._decoder = Decoder()
-        self._key_of_user: dict[int, bytes] = {}
+        self._intake = Intake(reference)
 
     def fold(self, state: WorkingSet, chunk: Chunk) -> None:
         """Fold a chunk that begins where the working set stands.
 
         Raises PoisonRecordError when a rule fails on a record, whatever the reason.
         """
-        events, rejected = self._decode(state, chunk)
-        positions = state.position(0) + np.array(chunk.offsets, np.int64)[events.records]
-        rows = self._known(state, events)
-        unknown = np.flatnonzero(rows < 0)
-        places = unknown[self._have_rates(events, unknown, rejected)]
-        fresh = places[_firsts([events.sids[place] for place in places.tolist()])]
-        made = self._decide(state, chunk, events.take(fresh), positions[fresh])
-        rows[fresh] = state.messages.add([events.sids[place] for place in fresh.tolist()], made)
-        is_own = (rows >= 0) & (state.messages.rows["position"][rows] == positions)
-        self._apply(state, chunk, events.records[is_own], rows[is_own], positions[is_own])
+        part, rejected = self._intake.take_in(state, chunk)
+        is_status = self._intake.shapes(part.events)["is_status"]
+        messages = part.take(np.flatnonzero(~is_status))
+        receipts = part.take(np.flatnonzero(is_status))
+        self._look_up(state, messages, receipts)
+        receipts = self._with_rates(receipts, rejected)
+        orphans = self._orphans(state, chunk, receipts)
+        fresh = self._fresh(state, messages, rejected)
+        _wait_for_later(state, fresh, orphans)
+        self._add(state, fresh)
+        own = self._own(state, messages)
+        self._fold(state, own, self._receipts(state, receipts, orphans))
         for index in sorted(rejected):
-            self._reject(state, chunk, index, rejected[index])
-        own, unpriced = int(np.count_nonzero(is_own)), len(unknown) - len(places)
-        _count("accepted", len(fresh))
-        _count("replayed", own - len(fresh))
-        _count("duplicate", len(rows) - own - unpriced)
+            _reject(state, chunk, index, rejected[index])
+        _expire(state, chunk.timestamps[-1])
         state.folded(chunk.offsets[-1] + 1, chunk.timestamps[-1])
 
-    def _decode(self, state: WorkingSet, chunk: Chunk) -> tuple[Events, dict[int, Rejected]]:
-        """Events, and why other records are none, by every rule that needs no memory."""
-        values = chunk.values
-        aside = [i for i, offset in enumerate(chunk.offsets) if offset in state.quarantined]
-        if aside:
-            values = [None if i in aside else value for i, value in enumerate(values)]
-        events, rejected = self._batch(state, chunk.offsets, values)
-        for index in aside:
-            rejected[index] = Rejected("quarantined", state.quarantined[chunk.offsets[index]])
-        is_good = self._have_keys(events, chunk, rejected)
-        is_good &= self._are_timely(events, chunk, rejected)
-        orphans = self._decoder.shapes.table["is_status"][events.shapes]
-        for index in events.records[orphans].tolist():
-            rejected.setdefault(index, ORPHAN)
-        is_good &= ~orphans
-        return (events if is_good.all() else events.take(np.flatnonzero(is_good))), rejected
+    def _look_up(self, state: WorkingSet, messages: Part, receipts: Part) -> None:
+        """Fetch from ClickHouse the messages of these events that are no longer in memory.
 
-    def _batch(
-        self, state: WorkingSet, offsets: Sequence[int], values: Sequence[bytes | None]
-    ) -> tuple[Events, dict[int, Rejected]]:
-        try:
-            return self._decoder.batch(values)
-        except Exception:
-            for offset, value in zip(offsets, values, strict=True):
-                try:
-                    self._decoder.batch([value])
-                except Exception as error:
-                    raise PoisonRecordError(state.partition, offset, error) from error
-            raise
-
-    def _have_keys(
-        self, events: Events, chunk: Chunk, rejected: dict[int, Rejected]
-    ) -> npt.NDArray[np.bool_]:
-        """Which events have a key that is theirs; the others are rejected."""
-        memo = self._key_of_user
-        if len(memo) > _MEMO_LIMIT:
-            memo.clear()
-        users, indices = events.users.tolist(), events.records.tolist()
-        keys = chunk.keys
-        if len(indices) < len(keys):
-            keys = [keys[index] for index in indices]
-        good = np.ones(len(users), np.bool_)
-        expected: list[bytes | None] = list(map(memo.get, users))
-        if expected == keys:
-            return good
-        differ = [place for place, key in enumerate(keys) if expected[place] != key or key is None]
-        for place in differ:
-            user, key = users[place], keys[place]
-            if not key_is_of(key, user, events.phones[place] if events.phones else ""):
-                good[place] = False
-                rejected[indices[place]] = INVALID_KEY
-            elif user:
-                memo[user] = b"%d" % user
-        return good
-
-    def _are_timely(
-        self, events: Events, chunk: Chunk, rejected: dict[int, Rejected]
-    ) -> npt.NDArray[np.bool_]:
-        """Which events lie near enough to their records' time; the others are rejected."""
-        days = self._reference.current.retention_days
-        record_ms = np.array(chunk.timestamps, np.int64)[events.records]
-        late_ms = record_ms - events.occurred_ms
-        good = (late_ms >= -MAX_FUTURE_MS) & (late_ms <= days * DAY_MS)
-        for place in np.flatnonzero(~good).tolist():
-            why = untimely(int(events.occurred_ms[place]), int(record_ms[place]), days)
-            if why is not None:
-                rejected.setdefault(int(events.records[place]), why)
-        return good
-
-    def _known(self, state: WorkingSet, events: Events) -> Ints:
-        """The row of each event's message in memory, fetched from ClickHouse if need be; or −1.
-
-        The sids are in the filter afterwards, whether their messages are folded or rejected.
+        The messages' sids are in the filter afterwards, whether they are folded or rejected.
         """
-        rows = state.messages.find(events.sids)
-        absent = np.flatnonzero(rows < 0)
-        if len(absent):
-            sids = [events.sids[place] for place in absent.tolist()]
-            hashes = hashes_of(sids)
-            perhaps = np.flatnonzero(self._sids.maybe(hashes)).tolist()
-            if perhaps:
-                metrics.LOOKUPS.labels("sids").inc()
-                asked = dict.fromkeys(sids[place] for place in perhaps)
-                found = self._store.messages(state.source, list(asked))
-                if found.sids:
-                    state.messages.add(*found, is_durable=True)
-                    rows = state.messages.find(events.sids)
-            self._sids.add(hashes)
-        return rows
+        sids = [*messages.events.sids, *receipts.events.sids]
+        absent = np.flatnonzero(state.messages.find(sids) < 0)
+        if not len(absent):
+            return
+        unknown = [sids[place] for place in absent.tolist()]
+        hashes = hashes_of(unknown)
+        perhaps = np.flatnonzero(self._sids.maybe(hashes)).tolist()
+        if perhaps:
+            metrics.LOOKUPS.labels("sids").inc()
+            asked = dict.fromkeys(unknown[place] for place in perhaps)
+            state.messages.load(self._store.messages(state.source, list(asked)))
+        self._sids.add(hashes[absent < len(messages.positions)])
 
-    def _have_rates(
-        self, events: Events, places: Ints, rejected: dict[int, Rejected]
-    ) -> npt.NDArray[np.bool_]:
-        """Which of these events need no currency that has no rate; the others are rejected."""
-        good = np.ones(len(places), np.bool_)
-        if events.prices:
-            shapes = self._decoder.shapes.table[events.shapes[places]]
-            prices = [events.prices[place] for place in places.tolist()]
-            for place, currency in without_rate(prices, shapes, self._reference.current).items():
-                good[place] = False
-                rejected[int(events.records[places[place]])] = Rejected(
-                    "unsupported_currency", f"price_unit: {currency} has no configured rate"
-                )
-        return good
+    def _with_rates(self, part: Part, rejected: dict[int, Rejected]) -> Part:
+        """The events that need no currency without a configured rate; others are rejected."""
+        events = part.events
+        without = without_rate(events.prices, self._intake.shapes(events), self._reference.current)
+        for place, currency in without.items():
+            rejected[int(events.records[place])] = Rejected(
+                "unsupported_currency", f"price_unit: {currency} has no configured rate"
+            )
+        return part.take(np.delete(np.arange(len(part.positions)), list(without)))
 
-    def _decide(self, state: WorkingSet, chunk: Chunk, events: Events, positions: Ints) -> Messages:
-        users = self._reference.current.users
+    def _fresh(self, state: WorkingSet, part: Part, rejected: dict[int, Rejected]) -> Part:
+        """The first event of each message that is new."""
+        rows = state.messages.find(part.events.sids)
+        _take_again(state, part.take(np.flatnonzero(rows >= 0)))
+        priced = self._with_rates(part.take(np.flatnonzero(rows < 0)), rejected)
+        fresh = priced.take(np.flatnonzero(_are_firsts(priced.events.sids)))
+        _count("accepted", len(fresh.positions))
+        _count("duplicate", len(priced.positions) - len(fresh.positions))
+        return fresh
+
+    def _add(self, state: WorkingSet, fresh: Part) -> None:
+        """Make messages of new ones, with what has waited for them."""
+        made = self._decide(state, fresh)
+        histories = _histories(state, fresh, made, self._prices(fresh))
+        rows = state.messages.add(fresh.events.sids, made)
+        if histories:
+            places = list(histories)
+            outcomes = [history.outcome for history in histories.values()]
+            changed = with_outcomes(made[places], outcomes)
+            state.messages.replace(rows[places], changed, list(histories.values()))
+
+    def _own(self, state: WorkingSet, part: Part) -> Batch:
+        """What messages add that are new, or that are replayed at their own position."""
+        table = state.messages
+        rows = table.find(part.events.sids)
+        own = np.flatnonzero((rows >= 0) & (table.rows["position"][rows] == part.positions))
+        counted = part.take(own)
+        messages = as_of(table, rows[own], counted.positions)
+        return Batch(messages, counted.positions, counted.record_ms, messages[:0])
+
+    def _decide(self, state: WorkingSet, part: Part) -> Messages:
+        events, users = part.events, self._reference.current.users
         if events.phones and any(phone and phone not in users for phone in events.phones):
             self._reference.catch_up()
-        reference, table = self._reference.current, self._decoder.shapes.table
+        reference, shapes = self._reference.current, self._intake.shapes(events)
         try:
-            return decide(events, table[events.shapes], positions, reference)
+            return decide(events, shapes, part.positions, reference)
         except Exception:
-            for place, index in enumerate(events.records.tolist()):
-                one = events.take(np.array([place]))
+            for place, position in enumerate(part.positions.tolist()):
+                one = part.take(np.array([place])) if len(shapes) > 1 else part
                 try:
-                    decide(one, table[one.shapes], positions[place : place + 1], reference)
+                    decide(one.events, shapes[[place]], one.positions, reference)
                 except Exception as error:
-                    offset = chunk.offsets[index]
+                    offset = offset_of(position)
                     raise PoisonRecordError(state.partition, offset, error) from error
             raise
 
-    def _apply(
-        self, state: WorkingSet, chunk: Chunk, indices: Ints, rows: Ints, positions: Ints
-    ) -> None:
-        if not len(rows):
+    def _prices(self, part: Part) -> list[int | None]:
+        """The provider's price of each event in micro-USD."""
+        events, rates = part.events, self._reference.current.usd_rates
+        if not events.prices:
+            return [None] * len(part.positions)
+        currencies = self._intake.shapes(events)["currency"].tolist()
+        return [
+            None if price is None else provider_micros(price, rates[currency.decode()])
+            for price, currency in zip(events.prices, currencies, strict=True)
+        ]
+
+    def _orphans(self, state: WorkingSet, chunk: Chunk, part: Part) -> list[Orphan]:
+        """Each receipt as an entry of its message's history, and as what waits for the message."""
+        shapes, exempt = self._intake.shapes(part.events), self._reference.current.rates.exempt
+        columns = zip(
+            part.events.records.tolist(),
+            part.events.sids,
+            part.positions.tolist(),
+            shapes["status"].tolist(),
+            shapes["has_error"].tolist(),
+            shapes["error_code"].tolist(),
+            self._prices(part),
+            part.events.occurred_ms.tolist(),
+            strict=True,
+        )
+        return [
+            Orphan(
+                state.source,
+                sid,
+                Entry(position, status, code if coded else None, price, at, code in exempt),
+                chunk.timestamps[index],
+                chunk.keys[index] or b"",
+                chunk.values[index] or b"",
+            )
+            for index, sid, position, status, coded, code, price, at in columns
+        ]
+
+    def _receipts(self, state: WorkingSet, part: Part, orphans: Sequence[Orphan]) -> Batch:
+        """Apply the receipts of known messages, let the others wait; what they change."""
+        rows = state.messages.find(part.events.sids)
+        for place in np.flatnonzero(rows < 0).tolist():
+            orphan = orphans[place]
+            state.orphans.add(orphan._replace(value=_known_fields(orphan.value)))
+        known = np.flatnonzero(rows >= 0)
+        entries = [orphans[place].entry for place in known.tolist()]
+        changes = apply_receipts(state.messages, rows[known], entries)
+        _count("orphan", len(rows) - len(known))
+        _count("receipt", changes.kept)
+        _count("receipt_unchanged", len(known) - changes.kept)
+        changing = part.take(known).take(changes.receipts)
+        return Batch(changes.after, changing.positions, changing.record_ms, changes.before)
+
+    def _fold(self, state: WorkingSet, own: Batch, changed: Batch) -> None:
+        batch = Batch(
+            np.concatenate([own.messages, changed.messages]),
+            np.concatenate([own.positions, changed.positions]),
+            np.concatenate([own.record_ms, changed.record_ms]),
+            changed.before,
+        )
+        if not len(batch.messages):
             return
-        record_ms = np.array(chunk.timestamps, np.int64)[indices]
-        batch = Batch(state.messages.gather(rows), positions, record_ms)
         groups = group(batch)
         cold = {name: state.tables[name].cold(part.keys) for name, part in groups.items()}
         cold = {name: keys for name, keys in cold.items() if len(keys)}
@@ -224,22 +211,82 @@ class Folder:
                 metrics.COLD_CELLS.labels(name).inc(len(keys))
         fold(state.tables, groups, batch)
 
-    def _reject(self, state: WorkingSet, chunk: Chunk, index: int, rejected: Rejected) -> None:
-        metrics.EVENTS.labels("rejected").inc()
-        metrics.REJECTED.labels(rejected.reason).inc()
+
+def _wait_for_later(state: WorkingSet, fresh: Part, orphans: Sequence[Orphan]) -> None:
+    """Let those receipts wait whose message comes after them in the same chunk."""
+    if not orphans:
+        return
+    coming = dict(zip(fresh.events.sids, fresh.positions.tolist(), strict=True))
+    for orphan in orphans:
+        later = coming.get(orphan.sid)
+        if later is not None and orphan.entry.position < later:
+            state.orphans.add(orphan)
+
+
+def _take_again(state: WorkingSet, known: Part) -> None:
+    """Receipts that wait again after a restart are in the history of their message already."""
+    if not len(state.orphans):
+        return
+    for place, sid in enumerate(known.events.sids):
+        state.orphans.take(sid, int(known.positions[place]), int(known.record_ms[place]))
+
+
+def _histories(
+    state: WorkingSet, fresh: Part, made: Messages, prices: Sequence[int | None]
+) -> dict[int, History]:
+    """Histories, by place, of new messages that have more to say than their rows.
+
+    Those are messages that receipts have waited for, and canceled ones with a price.
+    """
+    waited_for = state.orphans.sids(fresh.events.sids)
+    canceled = np.flatnonzero(made["status"] == STATUS_CODES["canceled"]).tolist()
+    places = [place for place in canceled if prices[place] is not None]
+    if waited_for:
+        sids = enumerate(fresh.events.sids)
+        places = sorted({*places, *(place for place, sid in sids if sid in waited_for)})
+    found = {}
+    for place, own in zip(places, own_entries(made[places]), strict=True):
+        history = History(own.position)
+        sid, record_ms = fresh.events.sids[place], int(fresh.record_ms[place])
+        for entry in state.orphans.take(sid, own.position, record_ms):
+            if history.would_keep(entry):
+                history.append(entry)
+        history.append(own._replace(price_micros=prices[place]))
+        found[place] = history
+    return found
+
+
+def _expire(state: WorkingSet, record_ms: int) -> None:
+    for orphan in state.orphans.expire(record_ms):
+        _count_rejected(ORPHAN)
+        place = partition_of(orphan.source), offset_of(orphan.entry.position)
         state.dead_letters.append(
-            DeadLetter(
-                chunk.partition,
-                chunk.offsets[index],
-                chunk.keys[index],
-                chunk.values[index],
-                rejected.reason,
-                rejected.detail,
-            )
+            DeadLetter(*place, orphan.key, orphan.value, ORPHAN.reason, ORPHAN.detail)
         )
 
 
-def _firsts(sids: list[bytes]) -> npt.NDArray[np.bool_]:
+def _reject(state: WorkingSet, chunk: Chunk, index: int, rejected: Rejected) -> None:
+    _count_rejected(rejected)
+    key, value = chunk.keys[index], chunk.values[index]
+    place = chunk.partition, chunk.offsets[index]
+    state.dead_letters.append(DeadLetter(*place, key, value, rejected.reason, rejected.detail))
+
+
+def _count_rejected(rejected: Rejected) -> None:
+    metrics.EVENTS.labels("rejected").inc()
+    metrics.REJECTED.labels(rejected.reason).inc()
+
+
+def _known_fields(value: bytes) -> bytes:
+    """An event's bytes; without fields that the contract does not know, such as a body."""
+    fields = msgspec.json.decode(value)
+    if fields.keys() <= _FIELDS:
+        return value
+    known = {name: content for name, content in fields.items() if name in _FIELDS}
+    return msgspec.json.encode(known)
+
+
+def _are_firsts(sids: list[bytes]) -> npt.NDArray[np.bool_]:
     """Which of these is the first of its kind."""
     first: dict[bytes, int] = {}
     places = [first.setdefault(sid, place) for place, sid in enumerate(sids)]

@@ -89,7 +89,9 @@ class Loader:
         for name, table in state.tables.items():
             self._store.load_hot(name, table, state.source, limit)
         recent = self._store.messages_since(state.source, position(state.epoch, state.next_offset))
-        state.messages.add(*recent, is_durable=True)
+        state.messages.load(recent)
+        for orphan in self._store.orphans(state.source):
+            state.orphans.add(orphan, is_durable=True)
         logger.info(
             "partition %s begins at offset %s with %s hot cells",
             state.partition,

@@ -49,11 +49,12 @@ class Block:
     def arrays(self, name: str, kind: str, ends: npt.NDArray[Any], values: Any) -> None:
         """Arrays: `values` of all rows in a line, and the index where each row's end."""
         offsets = ends.astype("<u8").tobytes()
-        self._column(name, f"Array({kind})", offsets + _packed(kind, values))
-
-    def empty_arrays(self, name: str, kind: str) -> None:
-        """An array without elements in every row."""
-        self._column(name, f"Array({kind})", bytes(8 * self.count))
+        inner = kind.removeprefix("Nullable(").removesuffix(")")
+        nulls = b""
+        if inner != kind:
+            nulls = bytes(value is None for value in values)
+            values = [0 if value is None else value for value in values]
+        self._column(name, f"Array({kind})", offsets + nulls + _packed(inner, values))
 
     def to_bytes(self) -> bytes:
         """The block: number of columns, number of rows, then each column."""

@@ -22,7 +22,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from schemas.topics import USAGE
 from streams.errors import WorkerStoppedError
-from streams.folding import Chunk
+from streams.intake import Chunk
 
 _BATCH = 10_000
 _POLL_S = 0.05

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,9 @@ import numpy as np
 from schemas.rows import COUNTERS, SPARSE, USER_TABLES
 from streams.core.cells import KEY, WIDTH, CellRows, Ints, Keys, combination, combination_parts
 from streams.core.counts import Histograms
+from streams.core.history import Entry
 from streams.core.message import MESSAGE, Messages
+from streams.core.orphans import Orphan
 from streams.core.recent import MessageRows
 from streams.core.shapes import country_number, country_text
 from streams.native import Block
@@ -23,9 +25,11 @@ MESSAGE_COLUMNS = (
     " CAST(encoding, 'Int8'), non_gsm_characters, num_media, body_length,"
     " ifNull(processing_us, -1), ifNull(latency_ms, -1), CAST(cost_source, 'Int8'), base_micros,"
     " carrier_fee_micros, failed_fee_micros, provisional_micros, rate_base_micros,"
-    " rate_carrier_micros, rate_failed_micros, gsm_saved_segments, trimmed_saved_segments"
+    " rate_carrier_micros, rate_failed_micros, gsm_saved_segments, trimmed_saved_segments,"
+    " history_position, history_status, history_error_code, history_price_micros, history_at_ms,"
+    " history_fee_exempt"
 )
-"""A `usage_log` row: its sid, then the fields of `MESSAGE` in their order."""
+"""A `usage_log` row: its sid, the fields of `MESSAGE` in their order, its history."""
 
 _NUMBERS = (
     ("user_id", "user_id", "UInt64"),
@@ -65,8 +69,13 @@ _HISTORY = (
 _COUNTRIES = np.array([b"", *(country_text(n).encode() for n in range(1, 26 * 26 + 1))], "S2")
 
 
-def usage_block(sids: Sequence[bytes], messages: Messages, sources: Ints) -> Block:
-    """`usage_log` rows of messages that have no history yet beyond their first entry."""
+def usage_block(
+    sids: Sequence[bytes],
+    messages: Messages,
+    histories: Mapping[int, Sequence[Entry]],
+    sources: Ints,
+) -> Block:
+    """`usage_log` rows; `histories` by place, of the messages with more than their own entry."""
     block = Block(len(messages))
     block.texts("message_sid", sids)
     block.numbers("source", "UInt32", sources)
@@ -77,16 +86,78 @@ def usage_block(sids: Sequence[bytes], messages: Messages, sources: Ints) -> Blo
     block.nullable("error_code", "Int32", messages["error_code"], ~messages["has_error"])
     for column in ("processing_us", "latency_ms"):
         block.nullable(column, "Int64", messages[column], messages[column] < 0)
-    for name, kind in _HISTORY:
-        block.empty_arrays(name, kind)
+    sizes = np.zeros(len(messages), np.int64)
+    sizes[list(histories)] = [len(entries) for entries in histories.values()]
+    entries = [entry for place in sorted(histories) for entry in histories[place]]
+    for (name, kind), values in zip(_HISTORY, _columns(entries), strict=True):
+        block.arrays(name, kind, np.cumsum(sizes), values)
     return block
+
+
+def _columns(entries: Sequence[Entry]) -> list[list[Any]]:
+    return [list(column) for column in zip(*entries, strict=True)] or [[] for _ in _HISTORY]
+
+
+def _entry(values: Sequence[Any]) -> Entry:
+    position, status, error_code, price_micros, at_ms, is_exempt = values
+    return Entry(position, status, error_code, price_micros, at_ms, bool(is_exempt))
 
 
 def messages_of(rows: Sequence[Sequence[Any]]) -> MessageRows:
     """Messages from rows selected as `MESSAGE_COLUMNS`."""
-    country = 1 + (MESSAGE.names or ()).index("country")
-    values = [(*row[1:country], country_number(row[country]), *row[country + 1 :]) for row in rows]
-    return MessageRows([row[0].encode() for row in rows], np.array(values, MESSAGE))
+    names = MESSAGE.names or ()
+    country, end = 1 + names.index("country"), 1 + len(names)
+    values = [
+        (*row[1:country], country_number(row[country]), *row[country + 1 : end]) for row in rows
+    ]
+    histories = {}
+    for place, row in enumerate(rows):
+        if row[end]:
+            entries = zip(*row[end : end + len(_HISTORY)], strict=True)
+            histories[place] = [_entry(entry) for entry in entries]
+    return MessageRows([row[0].encode() for row in rows], np.array(values, MESSAGE), histories)
+
+
+def orphan_block(orphans: Sequence[Orphan]) -> Block:
+    """Rows of `orphan_status`."""
+    block = Block(len(orphans))
+    entries = [orphan.entry for orphan in orphans]
+    block.numbers("source", "UInt32", [orphan.source for orphan in orphans])
+    block.numbers("position", "UInt64", [entry.position for entry in entries])
+    block.texts("message_sid", [orphan.sid for orphan in orphans])
+    block.numbers("status", "UInt8", [entry.status for entry in entries])
+    for name, kind, column in (
+        ("error_code", "Int32", [entry.error_code for entry in entries]),
+        ("price_micros", "Int64", [entry.price_micros for entry in entries]),
+    ):
+        is_null = np.array([value is None for value in column], np.bool_)
+        block.nullable(name, kind, [value or 0 for value in column], is_null)
+    block.numbers("at_ms", "Int64", [entry.at_ms for entry in entries])
+    block.numbers("fee_exempt", "UInt8", [entry.is_exempt for entry in entries])
+    block.numbers("record_ms", "Int64", [orphan.record_ms for orphan in orphans])
+    block.texts("record_key", [orphan.key for orphan in orphans])
+    block.texts("record_value", [orphan.value for orphan in orphans])
+    block.numbers("is_gone", "UInt8", [orphan.is_gone for orphan in orphans])
+    return block
+
+
+ORPHAN_COLUMNS = (
+    "source, message_sid, position, status, error_code, price_micros, at_ms, fee_exempt,"
+    " record_ms, record_key, record_value"
+)
+
+
+def orphan_of(row: Sequence[Any]) -> Orphan:
+    """An orphan from a row selected as `ORPHAN_COLUMNS`."""
+    source, sid, *entry, is_exempt, record_ms, key, value = row
+    return Orphan(
+        source,
+        sid.encode(),
+        _entry([*entry, is_exempt]),
+        record_ms,
+        key.encode(),
+        value.encode(),
+    )
 
 
 def cell_block(name: str, parts: Sequence[tuple[int, CellRows]]) -> Block:

@@ -1,6 +1,6 @@
 """Writes a flush in the order of durability; design section 1, rule 3.
 
-Usage-log rows, then cells, then dead letters, then progress; whoever calls commits offsets last.
+Usage-log rows, then cells, orphans, dead letters, and progress; whoever calls commits offsets last.
 Every step may be made again: rows are absolute and replace themselves.
 """
 
@@ -15,12 +15,12 @@ from itertools import chain
 import numpy as np
 from clickhouse_connect.driver.client import Client
 
-from schemas.rows import CELL_TABLES, PROGRESS, USAGE_LOG
+from schemas.rows import CELL_TABLES, ORPHANS, PROGRESS, USAGE_LOG
 from streams import metrics
 from streams.dead_letters import DeadLetterProducer
 from streams.native import Block
 from streams.patience import until_done
-from streams.rows import cell_block, usage_block
+from streams.rows import cell_block, orphan_block, usage_block
 from streams.working_set import Snapshot
 
 _ROWS_PER_INSERT = 200_000
@@ -49,25 +49,37 @@ class Sink:
         is set.
         """
         started = time.monotonic()
-        sids = list(chain.from_iterable(part.messages.sids for part in snapshots))
-        messages = np.concatenate([part.messages.messages for part in snapshots])
-        sources = np.repeat(
-            [part.source for part in snapshots], [len(part.messages.sids) for part in snapshots]
-        )
-        for start in range(0, len(sids), _ROWS_PER_INSERT):
-            some = slice(start, start + _ROWS_PER_INSERT)
-            block = usage_block(sids[some], messages[some], sources[some])
-            self._insert(USAGE_LOG, block, abandoned)
+        self._insert_messages(snapshots, abandoned)
         for name in CELL_TABLES:
             parts = [(part.source, part.cells[name]) for part in snapshots if name in part.cells]
             if parts:
                 self._insert(name, cell_block(name, parts), abandoned)
+        orphans = list(chain.from_iterable(part.orphans for part in snapshots))
+        if orphans:
+            self._insert(ORPHANS, orphan_block(orphans), abandoned)
         letters = list(chain.from_iterable(part.dead_letters for part in snapshots))
         if letters:
             until_done("sending dead letters", lambda: self._dead_letters.send(letters), abandoned)
         self._insert(PROGRESS, self._progress(snapshots), abandoned)
         metrics.FLUSHES.inc()
         metrics.FLUSH_SECONDS.observe(time.monotonic() - started)
+
+    def _insert_messages(self, snapshots: Sequence[Snapshot], abandoned: threading.Event) -> None:
+        sizes = [len(part.messages.sids) for part in snapshots]
+        sids = list(chain.from_iterable(part.messages.sids for part in snapshots))
+        messages = np.concatenate([part.messages.messages for part in snapshots])
+        sources = np.repeat([part.source for part in snapshots], sizes)
+        firsts = np.cumsum([0, *sizes]).tolist()
+        histories = {
+            first + place: entries
+            for first, part in zip(firsts, snapshots, strict=False)
+            for place, entries in part.messages.histories.items()
+        }
+        for start in range(0, len(sids), _ROWS_PER_INSERT):
+            end = start + _ROWS_PER_INSERT
+            some = {place - start: h for place, h in histories.items() if start <= place < end}
+            block = usage_block(sids[start:end], messages[start:end], some, sources[start:end])
+            self._insert(USAGE_LOG, block, abandoned)
 
     def _progress(self, snapshots: Sequence[Snapshot]) -> Block:
         block = Block(len(snapshots))

@@ -33,7 +33,8 @@ from streams.continuity import gone_unread, refuse_another_log
 from streams.core.seen import SidFilter
 from streams.dead_letters import DeadLetterProducer
 from streams.errors import AbandonedError, PoisonRecordError, WorkerStoppedError
-from streams.folding import Chunk, Folder
+from streams.folding import Folder
+from streams.intake import Chunk
 from streams.loading import Loader
 from streams.reader import Log, Reader
 from streams.reference import ReferenceData

@@ -11,7 +11,11 @@ from typing import NamedTuple
 from schemas.rows import CELL_TABLES
 from schemas.units import position, source
 from streams.core.cells import CellRows, CellTable
+from streams.core.orphans import Orphan, Orphans
 from streams.core.recent import MessageRows, MessageTable
+
+MAX_ORPHANS = 100_000
+"""Receipts of one partition that wait for their messages; beyond it the oldest give up."""
 
 
 class DeadLetter(NamedTuple):
@@ -32,6 +36,7 @@ class Snapshot(NamedTuple):
     source: int
     messages: MessageRows
     cells: dict[str, CellRows]
+    orphans: list[Orphan]
     dead_letters: list[DeadLetter]
     next_offset: int
     end_offset: int
@@ -51,6 +56,7 @@ class WorkingSet:
         self.tables = {name: CellTable({}) for name in CELL_TABLES}
         self.quarantined: dict[int, str] = {}
         self.messages = MessageTable()
+        self.orphans = Orphans(MAX_ORPHANS)
         self.dead_letters: list[DeadLetter] = []
         self.as_of_ms = as_of_ms
         self._checked: tuple[int, int] = (-1, 0)
@@ -88,6 +94,7 @@ class WorkingSet:
             self.source,
             self.messages.take_dirty(),
             cells,
+            self.orphans.take_changed(),
             dead_letters,
             self.next_offset,
             self.end_offset,

@@ -25,7 +25,7 @@ Keys = npt.NDArray[Any]
 
 WIDTH = len(COUNTERS)
 COLUMN = {name: index for index, name in enumerate(COUNTERS)}
-_MAX_COLUMNS = [COLUMN[name] for name in MAXIMA]
+MAX_COLUMNS = [COLUMN[name] for name in MAXIMA]
 _ROOM = 0.9
 
 
@@ -101,7 +101,7 @@ class CellTable:
         """Add to distinct cells: `deltas[i]`, the last of them applied at position `last[i]`."""
         before = self.counters[rows]
         after = before + deltas
-        for column in _MAX_COLUMNS:
+        for column in MAX_COLUMNS:
             after[:, column] = np.maximum(before[:, column], deltas[:, column])
         self.counters[rows] = after
         self.last[rows] = last
@@ -188,7 +188,7 @@ def add_up(deltas: Ints, positions: Ints, groups: Ints, count: int) -> Sums:
     ordered, grouped = groups[order], deltas[order]
     starts = np.flatnonzero(np.diff(ordered, prepend=-1))
     added = np.add.reduceat(grouped, starts, axis=0) if len(starts) else grouped
-    for column in _MAX_COLUMNS if len(starts) else ():
+    for column in MAX_COLUMNS if len(starts) else ():
         added[:, column] = np.maximum.reduceat(grouped[:, column], starts)
     last = np.maximum.reduceat(positions[order], starts) if len(starts) else positions
     return Sums(ordered[starts], added, last)

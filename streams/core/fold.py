@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from schemas.histogram import EXACT_BITS, SUB_BITS
+from schemas.histogram import EXACT_BITS, MAX_VALUE, SUB_BITS
 from schemas.rows import (
     ENCODINGS,
     STATUS_CODES,
@@ -25,6 +25,7 @@ from schemas.rows import (
 from streams.core.cells import (
     COLUMN,
     KEY,
+    MAX_COLUMNS,
     WIDTH,
     CellTable,
     Ints,
@@ -53,11 +54,16 @@ _FIRST_STATUS = COLUMN["status_accepted"] - STATUS_CODES["accepted"]
 
 
 class Batch(NamedTuple):
-    """Messages that are counted in one chunk; `positions` rise, `record_ms` is log time."""
+    """What one chunk changes: `positions` are those of the events, `record_ms` is log time.
+
+    The last `len(before)` messages were counted before, in those states, and are now in these;
+    the others are counted for the first time.
+    """
 
     messages: Messages
     positions: Ints
     record_ms: Ints
+    before: Messages
 
 
 class Groups(NamedTuple):
@@ -107,8 +113,7 @@ def fold(tables: Mapping[str, CellTable], groups: Mapping[str, Groups], batch: B
     An event touches a cell only if its position is beyond the cell's last (rule 2), so what was
     applied before a restart is not applied again.
     """
-    deltas = deltas_of(batch.messages)
-    counts = _counts(batch.messages)
+    deltas, counts = _changes(batch)
     sums: dict[str, Sums] = {}
     for name, part in groups.items():
         if not len(part.keys):
@@ -129,7 +134,7 @@ def fold(tables: Mapping[str, CellTable], groups: Mapping[str, Groups], batch: B
         table.add(rows[total.groups], total.deltas, total.last)
         row_of = np.full(len(batch.messages), -1, np.int64)
         row_of[events] = rows[of_event]
-        for sparse, (indices, keys, signs) in zip(table.sparse, counts, strict=False):
+        for sparse, (indices, keys, signs) in zip(table.sparse, counts, strict=True):
             touched = row_of[indices]
             here = touched >= 0
             sparse.add(touched[here], keys[here], signs[here])
@@ -156,18 +161,33 @@ def _coarser(table: str, finer_name: str, finer: Groups) -> Groups:
     return Groups(finer.events, of_finer[finer.of_event], again.keys, finer_name, of_finer)
 
 
-def _counts(messages: Messages) -> list[tuple[Ints, Ints, Ints]]:
-    """What the histograms count: indices of messages, their error codes or bins, and 1 each."""
+Counts = tuple[Ints, Ints, Ints]
+"""What one histogram counts: indices of messages, their codes or bins, and how many to add."""
+
+
+def _changes(batch: Batch) -> tuple[Ints, list[Counts]]:
+    """What each message of a batch adds: the rows of the matrix, and the histograms' entries."""
+    deltas, counts = deltas_of(batch.messages), _counts(batch.messages, 0, 1)
+    if len(batch.before):
+        first = len(batch.messages) - len(batch.before)
+        maxima = deltas[first:, MAX_COLUMNS]
+        deltas[first:] -= deltas_of(batch.before)
+        deltas[first:, MAX_COLUMNS] = maxima
+        gone = _counts(batch.before, first, -1)
+        counts = [
+            (np.concatenate([a, d]), np.concatenate([b, e]), np.concatenate([c, f]))
+            for (a, b, c), (d, e, f) in zip(counts, gone, strict=True)
+        ]
+    return deltas, counts
+
+
+def _counts(messages: Messages, first: int, sign: int) -> list[Counts]:
     coded = np.flatnonzero(messages["has_error"])
-    timed = np.flatnonzero(messages["processing_us"] >= 0)
-    keys = (
-        messages["error_code"][coded].astype(np.int64),
-        bins_of(messages["processing_us"][timed]),
-    )
-    return [
-        (places, of_place, np.ones(len(places), np.int64))
-        for places, of_place in zip((coded, timed), keys, strict=True)
-    ]
+    entries = [(coded, messages["error_code"][coded].astype(np.int64))]
+    for name in ("processing_us", "latency_ms"):
+        timed = np.flatnonzero(messages[name] >= 0)
+        entries.append((timed, bins_of(np.minimum(messages[name][timed], MAX_VALUE))))
+    return [(places + first, keys, np.full(len(places), sign)) for places, keys in entries]
 
 
 def bins_of(values: Ints) -> Ints:
@@ -184,10 +204,10 @@ def deltas_of(messages: Messages) -> Ints:
     for name in _PLAIN:
         deltas[:, COLUMN[name]] = messages[name]
     deltas[np.arange(count), _FIRST_STATUS + messages["status"].astype(np.int64)] = 1
-    times = messages["processing_us"]
-    timed = times >= 0
-    deltas[:, COLUMN["processing_count"]] = timed
-    deltas[:, COLUMN["processing_sum_us"]] = np.where(timed, times, 0)
-    deltas[:, COLUMN["processing_max_us"]] = deltas[:, COLUMN["processing_sum_us"]]
+    for name, unit in (("processing", "us"), ("latency", "ms")):
+        times = messages[f"{name}_{unit}"]
+        deltas[:, COLUMN[f"{name}_count"]] = times >= 0
+        deltas[:, COLUMN[f"{name}_sum_{unit}"]] = np.maximum(times, 0)
+        deltas[:, COLUMN[f"{name}_max_{unit}"]] = np.maximum(times, 0)
     deltas[:, COLUMN["ucs2_messages"]] = messages["encoding"] == ENCODINGS["UCS-2"]
     return deltas

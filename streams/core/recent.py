@@ -10,16 +10,21 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.core.decode import Ints
+from streams.core.history import Entry, History
 from streams.core.message import MESSAGE, Messages
 
 _BYTES = np.dtype(f"V{MESSAGE.itemsize}")
 
 
 class MessageRows(NamedTuple):
-    """Messages and their sids (UTF-8), as they were when the copy was taken."""
+    """Messages and their sids (UTF-8), as they were when the copy was taken.
+
+    `histories` has the entries of those, by place, that have more than their own.
+    """
 
     sids: list[bytes]
     messages: Messages
+    histories: dict[int, list[Entry]]
 
 
 class MessageTable:
@@ -29,7 +34,9 @@ class MessageTable:
         self._index: dict[bytes, int] = {}
         self._sids: list[bytes] = []
         self.rows: Messages = np.zeros(1024, MESSAGE)
+        self.histories: dict[bytes, History] = {}
         self._is_dirty: npt.NDArray[np.bool_] = np.zeros(1024, np.bool_)
+        self._has_history: npt.NDArray[np.bool_] = np.zeros(1024, np.bool_)
 
     def __len__(self) -> int:
         return len(self._sids)
@@ -50,9 +57,31 @@ class MessageTable:
         self._index.update(zip(sids, range(first, end), strict=True))
         return np.arange(first, end)
 
-    def touch(self, rows: Ints) -> None:
-        """These rows have changed and are to be written again."""
-        self._is_dirty[rows] = True
+    def load(self, found: MessageRows) -> None:
+        """Hold messages as ClickHouse has them; those that are here already stay."""
+        new = [place for place, sid in enumerate(found.sids) if sid not in self._index]
+        sids = [found.sids[place] for place in new]
+        rows = self.add(sids, found.messages[new], is_durable=True)
+        for place, row, sid in zip(new, rows.tolist(), sids, strict=True):
+            if place in found.histories:
+                own_position = int(found.messages["position"][place])
+                self.histories[sid] = History(own_position, found.histories[place])
+                self._has_history[row] = True
+
+    def sid(self, row: int) -> bytes:
+        """The sid of the message in a row."""
+        return self._sids[row]
+
+    def have_history(self, rows: Ints) -> npt.NDArray[np.bool_]:
+        """Which of these messages have an entry in `histories` beyond what their rows say."""
+        return self._has_history[rows]
+
+    def replace(self, rows: Ints, messages: Messages, histories: Sequence[History]) -> None:
+        """Put messages and their histories into rows; they are to be written again."""
+        self.rows.view(_BYTES)[rows] = messages.view(_BYTES)
+        for row, history in zip(rows.tolist(), histories, strict=True):
+            self.histories[self._sids[row]] = history
+        self._is_dirty[rows] = self._has_history[rows] = True
 
     def gather(self, rows: Ints) -> Messages:
         """A copy of the messages in these rows."""
@@ -64,7 +93,12 @@ class MessageTable:
         """Copy the messages that changed since the last call and mark them clean."""
         rows = np.flatnonzero(self._is_dirty[: len(self)])
         self._is_dirty[rows] = False
-        return MessageRows([self._sids[row] for row in rows.tolist()], self.gather(rows))
+        sids = [self._sids[row] for row in rows.tolist()]
+        histories = {
+            place: list(self.histories[sids[place]].entries)
+            for place in np.flatnonzero(self._has_history[rows]).tolist()
+        }
+        return MessageRows(sids, self.gather(rows), histories)
 
     def evict(self, keep: int) -> None:
         """Forget the oldest messages once there are more than `keep`; half of those remain.
@@ -78,9 +112,14 @@ class MessageTable:
         stays[count - keep // 2 :] = True
         left = int(np.count_nonzero(stays))
         self.rows[:left] = self.gather(np.flatnonzero(stays))
-        self._is_dirty[:left] = self._is_dirty[:count][stays]
+        for flags in (self._is_dirty, self._has_history):
+            flags[:left] = flags[:count][stays]
+            flags[left:] = False
         self._sids = list(compress(self._sids, stays.tolist()))
         self._index = dict(zip(self._sids, range(left), strict=True))
+        if self.histories:
+            index = self._index
+            self.histories = {sid: kept for sid, kept in self.histories.items() if sid in index}
 
     def _grow(self) -> None:
         size = len(self.rows)
@@ -88,3 +127,4 @@ class MessageTable:
         rows.view(_BYTES)[:size] = self.rows.view(_BYTES)
         self.rows = rows
         self._is_dirty = np.concatenate([self._is_dirty, np.zeros(size, np.bool_)])
+        self._has_history = np.concatenate([self._has_history, np.zeros(size, np.bool_)])

@@ -1,0 +1,143 @@
+"""Records of a chunk to events, by every rule that needs no memory of earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.events import MAX_FUTURE_MS
+from schemas.units import DAY_MS
+from streams.core.decode import Decoder, Events, Ints, Rejected
+from streams.core.message import key_is_of, untimely
+from streams.errors import PoisonRecordError
+from streams.reference import ReferenceData
+from streams.working_set import WorkingSet
+
+_MEMO_LIMIT = 200_000
+INVALID_KEY = Rejected("invalid_key", "key: must be the event's user_id or phone_number")
+
+
+class Chunk(NamedTuple):
+    """Consecutive records of one partition, read within one generation of the assignment."""
+
+    generation: int
+    partition: int
+    offsets: list[int]
+    keys: list[bytes | None]
+    values: list[bytes | None]
+    timestamps: list[int]
+
+    def since(self, offset: int) -> Chunk:
+        """The chunk without the records before `offset`."""
+        start = int(np.searchsorted(self.offsets, offset))
+        return Chunk(
+            self.generation,
+            self.partition,
+            self.offsets[start:],
+            self.keys[start:],
+            self.values[start:],
+            self.timestamps[start:],
+        )
+
+
+class Part(NamedTuple):
+    """Events of a chunk, with what their records say of each: position and time in the log."""
+
+    events: Events
+    positions: Ints
+    record_ms: Ints
+
+    def take(self, chosen: Ints) -> Part:
+        """The events at these places, in order."""
+        if len(chosen) == len(self.positions):
+            return self
+        return Part(self.events.take(chosen), self.positions[chosen], self.record_ms[chosen])
+
+
+class Intake:
+    """Decodes and checks chunks; one for each worker."""
+
+    def __init__(self, reference: ReferenceData) -> None:
+        self._reference = reference
+        self._decoder = Decoder()
+        self._key_of_user: dict[int, bytes] = {}
+
+    def shapes(self, events: Events) -> Any:
+        """The row of the shape table of each event, of the chunk that was taken in last."""
+        return self._decoder.shapes.table[events.shapes]
+
+    def take_in(self, state: WorkingSet, chunk: Chunk) -> tuple[Part, dict[int, Rejected]]:
+        """The good events, and why other records are none, by their index in the chunk.
+
+        Raises PoisonRecordError when the decoder fails on a record, whatever the reason.
+        """
+        values = chunk.values
+        aside = [i for i, offset in enumerate(chunk.offsets) if offset in state.quarantined]
+        if aside:
+            values = [None if i in aside else value for i, value in enumerate(values)]
+        events, rejected = self._batch(state, chunk.offsets, values)
+        for index in aside:
+            rejected[index] = Rejected("quarantined", state.quarantined[chunk.offsets[index]])
+        is_good = self._have_keys(events, chunk, rejected)
+        is_good &= self._are_timely(events, chunk, rejected)
+        part = Part(
+            events,
+            state.position(0) + np.array(chunk.offsets, np.int64)[events.records],
+            np.array(chunk.timestamps, np.int64)[events.records],
+        )
+        return part.take(np.flatnonzero(is_good)), rejected
+
+    def _batch(
+        self, state: WorkingSet, offsets: Sequence[int], values: Sequence[bytes | None]
+    ) -> tuple[Events, dict[int, Rejected]]:
+        try:
+            return self._decoder.batch(values)
+        except Exception:
+            for offset, value in zip(offsets, values, strict=True):
+                try:
+                    self._decoder.batch([value])
+                except Exception as error:
+                    raise PoisonRecordError(state.partition, offset, error) from error
+            raise
+
+    def _have_keys(
+        self, events: Events, chunk: Chunk, rejected: dict[int, Rejected]
+    ) -> npt.NDArray[np.bool_]:
+        """Which events have a key that is theirs; the others are rejected."""
+        memo = self._key_of_user
+        if len(memo) > _MEMO_LIMIT:
+            memo.clear()
+        users, indices = events.users.tolist(), events.records.tolist()
+        keys = chunk.keys
+        if len(indices) < len(keys):
+            keys = [keys[index] for index in indices]
+        good = np.ones(len(users), np.bool_)
+        expected: list[bytes | None] = list(map(memo.get, users))
+        if expected == keys and None not in keys:
+            return good
+        differ = [place for place, key in enumerate(keys) if expected[place] != key or key is None]
+        for place in differ:
+            user, key = users[place], keys[place]
+            if not key_is_of(key, user, events.phones[place] if events.phones else ""):
+                good[place] = False
+                rejected[indices[place]] = INVALID_KEY
+            elif user:
+                memo[user] = b"%d" % user
+        return good
+
+    def _are_timely(
+        self, events: Events, chunk: Chunk, rejected: dict[int, Rejected]
+    ) -> npt.NDArray[np.bool_]:
+        """Which events lie near enough to their records' time; the others are rejected."""
+        days = self._reference.current.retention_days
+        record_ms = np.array(chunk.timestamps, np.int64)[events.records]
+        late_ms = record_ms - events.occurred_ms
+        good = (late_ms >= -MAX_FUTURE_MS) & (late_ms <= days * DAY_MS)
+        for place in np.flatnonzero(~good).tolist():
+            why = untimely(int(events.occurred_ms[place]), int(record_ms[place]), days)
+            if why is not None:
+                rejected.setdefault(int(events.records[place]), why)
+        return good
