@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from query_api import logs, openapi, problems
 from query_api.access import forbid_open_routes
@@ -23,6 +25,7 @@ from query_api.clickhouse import ClickHousePool
 from query_api.cursor import CursorSigner
 from query_api.downloads import Downloads
 from query_api.edge import Edge
+from query_api.limits import Buckets
 from query_api.metrics import Metrics
 from query_api.readiness import Probe
 from query_api.routes import admin, me, reports, root
@@ -41,11 +44,17 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         logs.configure()
         pool = ClickHousePool(settings, metrics)
-        downloads = Downloads(settings, metrics)
         auditor = Auditor(pool, metrics)
-        probe = Probe(pool, settings, clock)
         app.state.backend = Backend(
-            settings, metrics, pool, downloads, auditor, signer, probe, clock
+            settings=settings,
+            metrics=metrics,
+            pool=pool,
+            downloads=Downloads(settings, metrics),
+            auditor=auditor,
+            users=Buckets(settings.user_requests_per_minute, clock),
+            signer=signer,
+            probe=Probe(pool, settings, clock),
+            clock=clock,
         )
         auditing = asyncio.create_task(auditor.run())
         yield
@@ -64,7 +73,10 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
     )
     app.add_middleware(AuditTrail, clock=clock)
-    app.add_middleware(Edge, metrics=metrics)
+    if settings.cors_origins:
+        app.add_middleware(CORSMiddleware, **_cors(settings.cors_origins))
+    addresses: Buckets[str] = Buckets(settings.address_failures_per_minute, clock)
+    app.add_middleware(Edge, metrics=metrics, addresses=addresses)
     problems.install(app)
     app.include_router(root.router)
     app.include_router(me.router)
@@ -73,3 +85,21 @@ def create_app(
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
     forbid_open_routes(app)
     return app
+
+
+def _cors(origins: Sequence[str]) -> dict[str, Any]:
+    """Browsers of these origins may ask with a token and read the headers that matter."""
+    return {
+        "allow_origins": list(origins),
+        "allow_methods": ["GET", "PUT", "DELETE"],
+        "allow_headers": ["Authorization", "If-None-Match", "X-Request-ID"],
+        "expose_headers": [
+            "Content-Disposition",
+            "ETag",
+            "RateLimit-Limit",
+            "RateLimit-Remaining",
+            "RateLimit-Reset",
+            "Retry-After",
+            "X-Request-ID",
+        ],
+    }

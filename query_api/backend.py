@@ -12,6 +12,7 @@ from query_api.audit import Auditor
 from query_api.clickhouse import ClickHousePool
 from query_api.cursor import CursorSigner
 from query_api.downloads import Downloads
+from query_api.limits import Buckets
 from query_api.metrics import Metrics
 from query_api.readiness import Probe
 from query_api.settings import ApiSettings
@@ -26,6 +27,7 @@ class Backend:
     pool: ClickHousePool
     downloads: Downloads
     auditor: Auditor
+    users: Buckets[int]
     signer: CursorSigner
     probe: Probe
     clock: Callable[[], float]

@@ -15,7 +15,13 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from query_api.errors import ApiError, ContentTooLargeError, UriTooLongError
+from query_api.errors import (
+    ApiError,
+    ContentTooLargeError,
+    TooManyRequestsError,
+    UriTooLongError,
+)
+from query_api.limits import Buckets
 from query_api.logs import ACCESS
 from query_api.metrics import Metrics
 from query_api.problems import problem_response
@@ -42,9 +48,10 @@ _HEADERS = {
 class Edge:
     """ASGI middleware. Leaves `request_id` in the scope; headers that a route set itself stay."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, addresses: Buckets[str]) -> None:
         self.app = app
         self.metrics = metrics
+        self.addresses = addresses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -53,19 +60,31 @@ class Edge:
         scope["request_id"] = _request_id(scope)
         begin = perf_counter()
         status = 0
+        is_replaced = False
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = scope["request_id"]
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
+                _add_headers(scope, MutableHeaders(scope=message))
             await send(message)
 
+        async def send_unless_too_many(message: Message) -> None:
+            nonlocal is_replaced
+            if message["type"] == "http.response.start" and self._is_failure(message["status"]):
+                try:
+                    self._count_failure(scope)
+                except TooManyRequestsError as error:
+                    is_replaced = True
+                    response = problem_response(
+                        Request(scope), error.status, error.detail, headers=error.headers
+                    )
+                    await response(scope, receive, send_with_headers)
+            if not is_replaced:
+                await send_with_headers(message)
+
         try:
-            await self._answer(scope, receive, send_with_headers)
+            await self._answer(scope, receive, send_unless_too_many)
         except Exception:
             log.exception("unexpected error", extra={"request_id": scope["request_id"]})
             if status:
@@ -83,6 +102,15 @@ class Edge:
         else:
             await self.app(scope, _limited(receive), send)
 
+    def _is_failure(self, status: int) -> bool:
+        return 400 <= status < 500 and status != TooManyRequestsError.status
+
+    def _count_failure(self, scope: Scope) -> None:
+        """One more failing request of this address; raises `TooManyRequestsError`."""
+        address = scope["client"][0] if scope.get("client") else ""
+        if allowance := self.addresses.take(address):
+            allowance.check()
+
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         route = getattr(scope.get("route"), "path", _UNMATCHED)
@@ -98,6 +126,13 @@ class Edge:
         if "user_id" in scope:
             fields["user_id"] = scope["user_id"]
         ACCESS.info("request", extra=fields)
+
+
+def _add_headers(scope: Scope, headers: MutableHeaders) -> None:
+    headers["X-Request-ID"] = scope["request_id"]
+    allowance = scope.get("rate_limit")
+    for name, value in (_HEADERS | (allowance.headers if allowance else {})).items():
+        headers.setdefault(name, value)
 
 
 def _too_long(scope: Scope) -> ApiError | None:

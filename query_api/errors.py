@@ -73,6 +73,12 @@ class InvalidParametersError(ApiError):
         super().__init__("; ".join(error.detail for error in errors), errors=errors)
 
 
+class TooManyRequestsError(ApiError):
+    """More requests than this user or address may send (RFC 6585)."""
+
+    status = 429
+
+
 class UnavailableError(ApiError):
     """ClickHouse cannot answer now: ask again after `retry_after_s`.
 

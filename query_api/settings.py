@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
@@ -10,6 +12,7 @@ from schemas.settings import Settings
 
 DEVELOPMENT_PREFIX = "development-"
 DEVELOPMENT_PRIVACY_KEY = "development-privacy-key"
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", re.ASCII)
 MIN_SECRET_BYTES = 32
 """RFC 7518 section 3.2: a key for HS256 must be at least as long as its hash, 256 bits."""
 
@@ -32,6 +35,19 @@ class ApiSettings(Settings):
 
     privacy_key: str = Field(
         DEVELOPMENT_PRIVACY_KEY, min_length=16, description="Key of the hashes of phone numbers."
+    )
+
+    user_requests_per_minute: int = Field(
+        300, ge=0, description="Requests of one user in a minute, 429 beyond; 0 is no limit."
+    )
+    address_failures_per_minute: int = Field(
+        120,
+        ge=0,
+        description="Failing or tokenless requests of one address in a minute, 429 beyond; 0 is "
+        "no limit.",
+    )
+    cors_origins: list[str] = Field(
+        [], description='Origins whose pages may ask, `["https://dashboard.example"]`.'
     )
 
     pool_size: int = Field(8, ge=1, le=256, description="ClickHouse queries at the same time.")
@@ -85,6 +101,13 @@ class ApiSettings(Settings):
         if faults:
             raise ValueError(" and ".join(faults))
         return secret
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: list[str]) -> list[str]:
+        if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+            raise ValueError("must be a list of origins: scheme://host[:port], no path, no *")
+        return origins
 
     @field_validator("privacy_key")
     @classmethod

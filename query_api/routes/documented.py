@@ -43,6 +43,11 @@ ERRORS: Responses = {
     422: _response(
         422, "Unprocessable Content", _TOO_LONG, FieldError(parameter="end", detail=_TOO_LONG)
     ),
+    429: _with_header(
+        _response(429, "Too Many Requests", "At most 300 requests a minute; ask again in 1 s."),
+        "Retry-After",
+        "1",
+    ),
     503: _with_header(
         _response(503, "Service Unavailable", "The database cannot be reached."),
         "Retry-After",

@@ -41,7 +41,7 @@ def test_every_error_is_documented_as_a_problem(document: Document) -> None:
         errors = {s: r for s, r in operation["responses"].items() if s != "200"}
         assert "default" in errors
         if path not in PUBLIC_PATHS:
-            assert set(errors) - {"404"} == {"401", "403", "422", "503", "default"}
+            assert set(errors) - {"404"} == {"401", "403", "422", "429", "503", "default"}
         for response in errors.values():
             assert list(response["content"]) == ["application/problem+json"]
     assert "HTTPValidationError" not in document["components"]["schemas"]
