@@ -12,13 +12,49 @@ import msgspec
 
 from schemas.rates import Card, ExemptCodes, Rate
 from schemas.statuses import STATUSES
-from streams.core.message import Message, Reference
+from streams.core.message import Reference
 from streams.core.pricing import RateIndex, usd_rates
 
 NOON_MS = 1_772_366_400_000
 """2026-03-01T12:00:00Z, the start of a minute, of a quarter of an hour, but not of a day."""
 RECENT_MS = int(time.time()) // 3600 * 3_600_000
 """The start of the present hour, for rows that ClickHouse shall not drop as too old."""
+
+
+class Message(msgspec.Struct):
+    """A message in texts, None where something is not known; `columns` makes rows of it."""
+
+    sid: str
+    user_id: int
+    occurred_ms: int
+    position: int
+    version: int
+    user_decision: str
+    phone_hash: int
+    counterparty_hash: int
+    direction: str
+    message_type: str
+    country: str
+    mcc_mnc: str
+    status: str
+    error_code: int | None
+    segments: int
+    encoding: str | None
+    non_gsm_characters: int
+    num_media: int
+    body_length: int
+    processing_us: int | None
+    latency_ms: int | None
+    cost_source: str
+    base_micros: int
+    carrier_fee_micros: int
+    failed_fee_micros: int
+    provisional_micros: int
+    rate_base_micros: int
+    rate_carrier_micros: int
+    rate_failed_micros: int
+    gsm_saved_segments: int
+    trimmed_saved_segments: int
 
 
 def event(sid: str | None = "SM1", **fields: Any) -> bytes:

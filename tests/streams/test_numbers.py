@@ -21,9 +21,25 @@ from streams.numbers import NumberHash, country_of
         ("+4960000", "DE"),  # no number there, but the code of one country
         ("+88312345678", None),  # international networks belong to no country
         ("+80012345678", None),
-        ("+496", None),  # too short for a number
+        ("+496", "DE"),  # too short for a number, but see above
+        ("+49", "DE"),
+        ("+490000000000000", "DE"),
+        ("+39061234567", "IT"),  # a zero that belongs to the number
+        ("+3780549123456", "SM"),
+        ("+12", "US"),  # of the countries that share a code, the first unless the number says
+        ("+1", "US"),
+        ("+1204", "US"),
+        ("+12045550123", "CA"),
+        ("+18765550123", "JM"),
+        ("+10000000000", "US"),
+        ("+441534456789", "JE"),
+        ("+440000000000", "GB"),
+        ("+7", "RU"),
+        ("+870773111632", None),
         ("+999", None),
         ("+21", None),
+        ("+210", None),
+        ("+2", None),
     ],
 )
 def test_countries(number: str, country: str | None) -> None:

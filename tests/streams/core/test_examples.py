@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 
-import msgspec
 import pytest
 
 from schemas.events import UsageEvent
 from streams.core.decode import Decoder, Rejected
 from tests.examples import BAD, GOOD, Example, each
+from tests.streams.core.events import by_columns, one_by_one, plain
 
 _DECODING = {"invalid_json", "too_large", "missing_field", "invalid_field"}
 _BY_VALUE = [example for example in BAD if example.reason in _DECODING]
@@ -17,29 +17,14 @@ _EVERY = GOOD + BAD
 _ALONE = Decoder()
 
 
-def _batch(decoder: Decoder, values: list[bytes]) -> list[object]:
-    """What a batch becomes; the instants that come with the events are checked on the way."""
-    results, times = decoder.batch(values)
-    for result, at_ms in zip(results, times, strict=True):
-        if not isinstance(result, Rejected):
-            assert at_ms == decoder.occurred_ms(result.occurred_at)
-    return _plain(results)
-
-
-def _plain(results: list[UsageEvent | Rejected]) -> list[object]:
-    """Events by their fields: the fast path's are of a twin type."""
-    return [
-        result if isinstance(result, Rejected) else msgspec.structs.asdict(result)
-        for result in results
-    ]
-
-
 @each(GOOD)
 def test_good_examples_are_accepted(example: Example) -> None:
     decoder = Decoder()
     event = decoder.one(example.value)
     assert isinstance(event, UsageEvent), event
-    assert example.occurred_at_ms in (None, decoder.occurred_ms(event.occurred_at))
+    (decoded,) = by_columns(decoder, [example.value])
+    assert decoded == plain(event)
+    assert example.occurred_at_ms in (None, plain(event).occurred_ms)
 
 
 @each(_BY_VALUE)
@@ -65,14 +50,14 @@ def test_a_batch_is_decoded_as_its_records_are(seed: int) -> None:
     shuffle = random.Random(seed)
     examples = _EVERY[:]
     shuffle.shuffle(examples)
-    alone = [_ALONE.one(example.value) for example in examples]
+    alone = one_by_one(_ALONE, [example.value for example in examples])
     decoder = Decoder()
     for _ in range(2):
         start = 0
         while start < len(examples):
             end = start + shuffle.randint(1, 20)
             values = [example.value for example in examples[start:end]]
-            assert _batch(decoder, values) == _plain(alone[start:end])
+            assert by_columns(decoder, values) == alone[start:end]
             start = end
 
 
@@ -80,10 +65,10 @@ def test_a_batch_is_decoded_as_its_records_are(seed: int) -> None:
 def test_one_bad_record_leaves_its_neighbours_as_they_are(example: Example) -> None:
     good = next(e for e in GOOD if e.name == "message_full").value
     values = [good, example.value, good]
-    expected = _plain([_ALONE.one(value) for value in values])
+    expected = one_by_one(_ALONE, values)
     decoder = Decoder()
-    assert _batch(decoder, values) == expected
-    assert _batch(decoder, values) == expected
+    assert by_columns(decoder, values) == expected
+    assert by_columns(decoder, values) == expected
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"x":'])
@@ -92,12 +77,12 @@ def test_nesting_never_ends_the_worker(opening: bytes, depth: int) -> None:
     good = next(e for e in GOOD if e.name == "message_minimal").value
     closing = b"]" if opening == b"[" else b"}"
     deep = good[:-1] + b', "x": ' + opening * depth + b"1" + closing * depth + b"}"
-    first, second = _batch(_ALONE, [deep, good])
-    assert [second] == _plain([_ALONE.one(good)])
+    first, second = by_columns(_ALONE, [deep, good])
+    assert [second] == one_by_one(_ALONE, [good])
     assert first == second or getattr(first, "reason", None) == "invalid_json"
 
 
 def test_a_tombstone_is_rejected() -> None:
-    ((rejected,), _) = _ALONE.batch([None])
-    assert isinstance(rejected, Rejected)
-    assert rejected.reason == "invalid_json"
+    events, rejected = _ALONE.batch([None])
+    assert events.sids == []
+    assert [each.reason for each in rejected.values()] == ["invalid_json"]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 
 from schemas.histogram import bin_of
@@ -21,10 +21,11 @@ from schemas.rows import (
     WIDTH_MS,
 )
 from schemas.units import position
-from streams.core.cells import CellTable
-from streams.core.fold import batch_of, combination, combination_parts, fold, group
-from streams.core.message import Message
-from tests.streams.samples import NOON_MS, any_message, message
+from streams.core.cells import CellTable, combination_parts
+from streams.core.fold import bins_of
+from streams.core.shapes import country_text
+from tests.streams.columns import cell_rows, contents, empty_tables, fold_messages
+from tests.streams.samples import NOON_MS, Message, any_message, message
 
 _HOUR_MS = 3_600_000
 Record = tuple[Message, int]
@@ -87,28 +88,22 @@ def _naive(records: Sequence[Record]) -> dict[str, Any]:
     }
 
 
-def _empty() -> dict[str, CellTable]:
-    return {name: CellTable({}, 0) for name in CELL_TABLES}
-
-
 def _fold(tables: dict[str, CellTable], records: Sequence[Record]) -> None:
-    batch = batch_of([record[0] for record in records], [record[1] for record in records])
-    fold(tables, group(batch), batch)
+    fold_messages(tables, [message for message, _ in records], [at_ms for _, at_ms in records])
 
 
 def _contents(tables: dict[str, CellTable]) -> dict[str, Any]:
     """Every cell by table and key: counters, histograms, last position."""
     directions = {code: name for name, code in DIRECTIONS.items()}
     types = {code: name for name, code in MESSAGE_TYPES.items()}
-    contents: dict[str, Any] = {name: {} for name in tables}
+    found: dict[str, Any] = {name: {} for name in tables}
     for name, table in tables.items():
-        for (user, bucket, code), row in table.rows.items():
+        for (user, bucket_s, code), cell in contents(table).items():
             direction, message_type, country = combination_parts(code)
-            key = (user, bucket, directions[direction], types[message_type], country)
-            counters = dict(zip(COUNTERS, table.counters[row].tolist(), strict=True))
-            histograms = [dict(sparse[row] or {}) for sparse in table.sparse]
-            contents[name][key] = (counters, *histograms, int(table.last[row]))
-    return contents
+            texts = (directions[direction], types[message_type], country_text(country))
+            counters = dict(zip(COUNTERS, cell.counters, strict=True))
+            found[name][(user, bucket_s * 1000, *texts)] = (counters, *cell.sparse, cell.last)
+    return found
 
 
 def _records(seed: int, count: int) -> list[Record]:
@@ -130,14 +125,14 @@ def _batches(seeded: random.Random, records: Sequence[Record], largest: int) -> 
 @pytest.mark.parametrize("seed", range(3))
 def test_any_grouping_equals_the_naive_fold(seed: int, largest: int) -> None:
     records = _records(seed, 400 if largest == 1 else 1500)
-    tables = _empty()
+    tables = empty_tables()
     for batch in _batches(random.Random(seed), records, largest):
         _fold(tables, batch)
     assert _contents(tables) == _naive(records)
 
 
 def test_nothing_folds_to_nothing() -> None:
-    tables = _empty()
+    tables = empty_tables()
     _fold(tables, [])
     assert _contents(tables) == {name: {} for name in CELL_TABLES}
 
@@ -145,7 +140,7 @@ def test_nothing_folds_to_nothing() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_a_replay_from_anywhere_changes_nothing(seed: int) -> None:
     records = _records(seed, 600)
-    tables = _empty()
+    tables = empty_tables()
     _fold(tables, records)
     before = _contents(tables)
     seeded = random.Random(seed)
@@ -174,7 +169,7 @@ def test_stale_and_fresh_in_one_batch(seed: int, is_durable: Callable[[str], boo
     records = _records(seed, 400)
     seeded = random.Random(seed)
     written = seeded.randrange(100, 400)
-    earlier, later = _empty(), _empty()
+    earlier, later = empty_tables(), empty_tables()
     durable = seeded.randrange(written)
     _fold(earlier, records[:durable])
     _fold(later, records[:written])
@@ -189,24 +184,20 @@ def test_single_cells_ahead_of_the_replay(seed: int) -> None:
     # Cells are rows of their own: any of them may hold more of the log than its neighbours.
     records = _records(seed, 400)
     seeded = random.Random(seed)
-    tables, ahead = _empty(), _empty()
+    tables, ahead = empty_tables(), empty_tables()
     _fold(tables, records[:100])
     _fold(ahead, records[:300])
-    for name, table in tables.items():
-        further = ahead[name]
-        for key, row in further.rows.items():
-            if seeded.random() < 0.5:
-                place = table.row(key)
-                table.counters[place] = further.counters[row]
-                table.last[place] = further.last[row]
-                for kind, sparse in enumerate(further.sparse):
-                    table.sparse[kind][place] = copy.copy(sparse[row])
+    for name, table in list(tables.items()):
+        further, here = contents(ahead[name]), contents(table)
+        chosen = {key: cell for key, cell in further.items() if seeded.random() < 0.5}
+        tables[name] = CellTable({})
+        tables[name].load(cell_rows(here | chosen))
     _fold(tables, records[100:])
     assert _contents(tables) == _naive(records)
 
 
 def test_user_0_has_no_user_cells() -> None:
-    tables = _empty()
+    tables = empty_tables()
     _fold(tables, [(message(user_id=0), NOON_MS)])
     assert {name: len(table) for name, table in tables.items()} == {
         name: 0 if name in USER_TABLES else 1 for name in CELL_TABLES
@@ -217,27 +208,30 @@ def test_user_0_has_no_user_cells() -> None:
     ("late_ms", "minutes"), [(0, 1), (48 * _HOUR_MS, 1), (48 * _HOUR_MS + 60_000, 0)]
 )
 def test_minutes_older_than_48_h_are_not_kept(late_ms: int, minutes: int) -> None:
-    tables = _empty()
+    tables = empty_tables()
     _fold(tables, [(message(), NOON_MS + late_ms)])
     assert len(tables[SYSTEM_1M]) == minutes
 
 
 def test_dirty_are_the_cells_that_changed() -> None:
     records = _records(1, 50)
-    tables = _empty()
+    tables = empty_tables()
     _fold(tables, records[:40])
     for table in tables.values():
-        assert table.dirty == set(table.rows.values())
-        table.dirty.clear()
+        copied = table.take_dirty()
+        assert copied is not None
+        assert len(copied.keys) == len(table)
     _fold(tables, records[:40])
-    assert not any(table.dirty for table in tables.values())
+    assert [table.take_dirty() for table in tables.values()] == [None] * len(tables)
     _fold(tables, [(message("SM", position=position(1, 10**6)), NOON_MS)])
-    assert [len(table.dirty) for table in tables.values()] == [1] * len(tables)
+    changed = [table.take_dirty() for table in tables.values()]
+    assert [None if rows is None else len(rows.keys) for rows in changed] == [1] * len(tables)
 
 
-@pytest.mark.parametrize("country", ["AA", "AZ", "DE", "ZA", "ZZ"])
-@pytest.mark.parametrize("message_type", MESSAGE_TYPES)
-@pytest.mark.parametrize("direction", DIRECTIONS)
-def test_combinations_there_and_back(direction: str, message_type: str, country: str) -> None:
-    parts = (DIRECTIONS[direction], MESSAGE_TYPES[message_type], country)
-    assert combination_parts(combination(direction, message_type, country)) == parts
+def test_bins_are_the_histograms() -> None:
+    seeded = random.Random(1)
+    edges = [(1 << power) + near for power in range(54) for near in (-1, 0, 1)]
+    spread = [seeded.randrange(1 << seeded.randrange(1, 54)) for _ in range(20_000)]
+    values = [value for value in (*edges, *range(1000), *spread) if value <= 2**53]
+    assert bins_of(np.array(values)).tolist() == [bin_of(value) for value in values]
+    assert bins_of(np.zeros(0, np.int64)).tolist() == []

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import random
-from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 
-from schemas.events import MAX_FUTURE_MS, UsageEvent
-from schemas.units import position
+from schemas.events import MAX_FUTURE_MS
+from schemas.statuses import STATUSES
+from schemas.units import DAY_MS, position
 from streams.core.decode import Decoder, Rejected
-from streams.core.message import Message, decide, key_is_of, micros_of_ms, untimely
-from tests.streams.samples import NOON_MS, event, rate, rates, reference
+from streams.core.message import decide, key_is_of, untimely, without_rate
+from tests.streams.columns import decided, messages_of
+from tests.streams.samples import NOON_MS, Message, event, rate, rates, reference
 
 _PHONE = "+4915112345678"
 
 
-def _event(**fields: Any) -> UsageEvent:
-    decoded = Decoder().one(event(**fields))
-    assert isinstance(decoded, UsageEvent), decoded
-    return decoded
-
-
-def _decide(known: dict[str, Any] | None = None, **fields: Any) -> Message | Rejected:
-    return decide(_event(**fields), NOON_MS, position(1, 5), reference(**(known or {})))
-
-
 def _message(known: dict[str, Any] | None = None, **fields: Any) -> Message:
-    decided = _decide(known, **fields)
-    assert isinstance(decided, Message), decided
-    return decided
+    return decided(event(**fields), position(1, 5), reference(**(known or {})))
 
 
 def test_every_field_of_a_minimal_event() -> None:
@@ -205,12 +194,36 @@ def test_the_price_is_of_when_it_occurred() -> None:
     assert _message({"rates": rates(rate(), newer)}).rate_base_micros == 100
 
 
-def test_currencies() -> None:
-    assert _decide(price="0.01", price_unit="GBP") == Rejected(
-        "unsupported_currency", "price_unit: GBP has no configured rate"
+@pytest.mark.parametrize(("price", "micros"), [(None, None), ("0.000077", 77), ("0", 0)])
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_cost_is_provisional_until_its_price_is_known(
+    status: str, price: str | None, micros: int | None
+) -> None:
+    is_charged = status not in ("failed", "canceled")
+    found = _message(status=status, price=price)
+    assert found.cost_source == ("fallback" if price is None else "provider")
+    assert found.provisional_micros == (110 if is_charged and price is None else 0)
+    assert found.base_micros + found.carrier_fee_micros == (
+        0 if status == "canceled" else micros if micros is not None else 110 * is_charged
     )
+    assert found.failed_fee_micros == (5 if status == "failed" else 0)
+
+
+def test_currencies() -> None:
     assert _message(price_unit="GBP").cost_source == "fallback"
     assert _message(price="0.01", price_unit="EUR").base_micros == 10_800
+    values = [
+        event("SM0", price="0.01", price_unit="GBP"),
+        event("SM1", price_unit="GBP"),
+        event("SM2", price="0.01", price_unit="EUR"),
+        event("SM3", price="0.01"),
+        event("SM4", price="0", price_unit="JPY"),
+    ]
+    decoder = Decoder()
+    for some, expected in ((values, {0: "GBP", 4: "JPY"}), (values[1:4], {}), ([], {})):
+        events, _ = decoder.batch(some)
+        shapes = decoder.shapes.table[events.shapes]
+        assert without_rate(events.prices, shapes, reference()) == expected
 
 
 @pytest.mark.parametrize(
@@ -227,43 +240,6 @@ def test_savings_are_of_long_outbound_sms(fields: dict[str, Any], saved: tuple[i
     text = {"segments": 3, "encoding": "UCS-2", "non_gsm_characters": 1, "body_length": 135}
     decided = _message(**{**text, **fields})
     assert (decided.gsm_saved_segments, decided.trimmed_saved_segments) == saved
-
-
-@pytest.mark.parametrize(
-    ("ms", "micros"),
-    [
-        (0, 0),
-        (0.0004, 0),
-        (0.0005, 0),
-        (0.0006, 1),
-        (0.0015, 2),
-        (0.0025, 2),
-        (0.0035, 4),
-        (1.0005, 1000),
-        (1.0015, 1002),
-        (2.0025, 2002),
-        (12.3445, 12_344),
-        (12.3455, 12_346),
-        (86_400_000, 86_400_000_000),
-        (86_399_999.9995, 86_399_999_999 + 1),
-        (86_399_999.9985, 86_399_999_998),
-        (1e-300, 0),
-        (5e-324, 0),
-        (math.nextafter(0.0015, 0), 1),
-        (math.nextafter(0.0025, 1), 3),
-    ],
-)
-def test_processing_time_is_rounded_half_even(ms: float, micros: int) -> None:
-    assert micros_of_ms(ms) == micros
-
-
-@pytest.mark.parametrize("limit", [1, 1_000, 86_400_000])
-def test_processing_time_against_decimal_arithmetic(limit: int) -> None:
-    seeded = random.Random(limit)
-    for _ in range(3000):
-        text = f"{seeded.randrange(limit)}.{seeded.randrange(10**4):04d}"
-        exact = (Decimal(text) * 1000).to_integral_value(ROUND_HALF_EVEN)
-        assert micros_of_ms(float(text)) == exact, text
 
 
 @pytest.mark.parametrize(
@@ -286,7 +262,9 @@ def test_processing_time_against_decimal_arithmetic(limit: int) -> None:
     ],
 )
 def test_keys(key: bytes | None, fields: dict[str, Any], expected: bool) -> None:
-    assert key_is_of(key, _event(**fields)) is expected
+    events, _ = Decoder().batch([event(**fields)])
+    phone = events.phones[0] if events.phones else ""
+    assert key_is_of(key, int(events.users[0]), phone) is expected
 
 
 @pytest.mark.parametrize(
@@ -307,7 +285,72 @@ def test_keys(key: bytes | None, fields: dict[str, Any], expected: bool) -> None
             NOON_MS,
             Rejected("too_old", "occurred_at: 401 days before the record, limit 400 days"),
         ),
+        (
+            NOON_MS - 400 * DAY_MS - 1,
+            NOON_MS,
+            Rejected("too_old", "occurred_at: 400 days before the record, limit 400 days"),
+        ),
+        (NOON_MS + MAX_FUTURE_MS, NOON_MS, None),
+        (NOON_MS, NOON_MS, None),
+        (NOON_MS - 400 * DAY_MS, NOON_MS, None),
     ],
 )
-def test_untimely(occurred_ms: int, record_ms: int, expected: Rejected) -> None:
+def test_untimely(occurred_ms: int, record_ms: int, expected: Rejected | None) -> None:
     assert untimely(occurred_ms, record_ms, 400) == expected
+
+
+def _any_event(seeded: random.Random, number: int) -> bytes:
+    who = [{}, {"user_id": 8}, *[{"user_id": None, "phone_number": f"+49{n}"} for n in (1, 2, 3)]]
+    fields = {
+        "direction": seeded.choice(["inbound", "outbound", "outbound-api"]),
+        "message_type": seeded.choice([None, None, "mms"]),
+        "status": seeded.choice([None, *STATUSES]),
+        "error_code": seeded.choice([None, 0, 9, -5]),
+        "segments": seeded.choice([None, 1, 2, 5, 100]),
+        "encoding": seeded.choice([None, "GSM-7", "UCS-2"]),
+        "non_gsm_characters": seeded.choice([None, 1, 3, 4]),
+        "body_length": seeded.choice([None, 80, 161, 307, 65535]),
+        "country_code": seeded.choice([None, None, "DE", "FR"]),
+        "counterparty": seeded.choice([None, "+49151", "+331"]),
+        "mcc_mnc": seeded.choice([None, "26201"]),
+        "price": seeded.choice([None, None, "0", "-0.0075"]),
+        "price_unit": seeded.choice([None, "EUR"]),
+        "processing_time_ms": seeded.choice([None, 0, 1.5]),
+        "occurred_at": seeded.choice(["2026-03-01T12:00:00Z", "2026-03-01T11:59:59.999Z"]),
+    }
+    return event(f"SM{number}", **fields, **seeded.choice(who))
+
+
+@pytest.mark.parametrize("withdrawn", [frozenset[int](), frozenset({8}), frozenset({8, 42})])
+@pytest.mark.parametrize("seed", range(3))
+def test_many_are_decided_as_each_alone_is(seed: int, withdrawn: frozenset[int]) -> None:
+    seeded = random.Random(seed)
+    card = rates(
+        rate(valid_from="2026-03-01T12:00:00Z"),
+        rate(id="mms", message_type="mms", base_micros=7),
+        rate(id="de", country="DE", base_micros=200, failed_fee_micros=6),
+        rate(id="in", direction="inbound", country="FR", base_micros=3),
+        rate(id="carrier", country="DE", mcc_mnc="26201", base_micros=9),
+        exempt=(9,),
+    )
+    known = reference(
+        rates=card, users={"+491": 42, "+492": 43}, withdrawn=withdrawn, hash_of=lambda n: 2**64 - 1
+    )
+    values = [_any_event(seeded, number) for number in range(300)]
+    places = [position(3, number) for number in range(300)]
+    decoder = Decoder()
+    events, rejected = decoder.batch(values)
+    assert not rejected
+    made = decide(events, decoder.shapes.table[events.shapes], np.array(places), known)
+    together = messages_of(events.sids, made)
+    alone = [decided(value, at, known) for value, at in zip(values, places, strict=True)]
+    assert together == alone
+    assert {each.user_decision for each in alone} >= {"event", "mapping", "unresolved"}
+    assert {each.cost_source for each in alone} == {"provider", "rate_card", "fallback"}
+
+
+def test_none_are_decided() -> None:
+    decoder = Decoder()
+    events, _ = decoder.batch([])
+    made = decide(events, decoder.shapes.table[events.shapes], np.zeros(0, np.int64), reference())
+    assert len(made) == 0

@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 
 from schemas.rates import Rate
+from schemas.rows import DIRECTIONS, MESSAGE_TYPES
 from schemas.statuses import STATUSES
 from streams.core.pricing import (
     NO_RATE,
-    Cost,
     Quote,
     RateIndex,
-    cost,
+    costs,
+    distinct,
     instant_ms,
     provider_micros,
     usd_rates,
 )
+from streams.core.shapes import country_number
 from tests.streams.samples import NOON_MS, rate, rates
 
 _NOON = "2026-03-01T12:00:00Z"
-_QUOTE = Quote(base_micros=100, carrier_micros=10, failed_micros=5, is_fallback=False)
 
 
 def _quote(index: RateIndex, **changes: Any) -> Quote:
-    case = {
+    """The quote of one message, which is the same among others."""
+    case: dict[str, Any] = {
         "country": "DE",
         "mcc_mnc": "26201",
         "direction": "outbound",
@@ -37,7 +41,29 @@ def _quote(index: RateIndex, **changes: Any) -> Quote:
         "at_ms": NOON_MS,
         **changes,
     }
-    return index.quote(**case)
+    quote = index.quote(**case)
+    assert _quotes(index, [case]) == [quote]
+    assert _quotes(index, [{**case, "country": "XX"}, case, case])[1:] == [quote, quote]
+    return quote
+
+
+def _quotes(index: RateIndex, cases: Sequence[Mapping[str, Any]]) -> list[Quote]:
+    """The quotes of messages, all asked for at once."""
+
+    def column(name: str, kind: str, codes: Mapping[str, int] | None = None) -> Any:
+        values = [case[name] for case in cases]
+        return np.array([codes[value] for value in values] if codes else values, kind)
+
+    amounts, is_fallback = index.quotes(
+        np.array([country_number(case["country"]) for case in cases], np.int16),
+        np.array([(case["mcc_mnc"] or "").encode() for case in cases], "S6"),
+        column("direction", "i1", DIRECTIONS),
+        column("message_type", "i1", MESSAGE_TYPES),
+        column("segments", "u1"),
+        column("at_ms", "i8"),
+    )
+    rows = zip(amounts.tolist(), is_fallback.tolist(), strict=True)
+    return [Quote(*row, is_fallback) for row, is_fallback in rows]
 
 
 _ANY = rate(id="any", base_micros=1)
@@ -112,25 +138,90 @@ def test_sms_are_priced_by_segment_and_mms_by_message(
     assert (quote.base_micros, quote.carrier_micros, quote.failed_micros) == expected
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_quotes_of_many_are_the_quotes_of_each(seed: int) -> None:
+    seeded = random.Random(seed)
+    starts = [seeded.randrange(20) * 1000 for _ in range(5)]
+    places = [("DE", None), ("DE", "26201"), ("FR", None), ("*", "26201"), ("*", None)]
+    rows = [
+        rate(
+            id=f"r{number}",
+            country=country,
+            mcc_mnc=carrier,
+            direction=seeded.choice(list(DIRECTIONS)),
+            message_type=seeded.choice(list(MESSAGE_TYPES)),
+            base_micros=seeded.randrange(10**6),
+            carrier_fee_micros=seeded.randrange(10**4),
+            failed_fee_micros=seeded.randrange(10**4),
+            valid_from=f"1970-01-01T00:00:{seeded.choice(starts) // 1000:02d}Z",
+        )
+        for number, (country, carrier) in enumerate(seeded.choices(places, k=40))
+    ]
+    cases = [
+        {
+            "country": seeded.choice(["AA", "DD", "DE", "DF", "FR", "ZZ"]),
+            "mcc_mnc": seeded.choice([None, None, "26201", "262011", "26202"]),
+            "direction": seeded.choice(list(DIRECTIONS)),
+            "message_type": seeded.choice(list(MESSAGE_TYPES)),
+            "segments": seeded.choice([1, 2, 99, 100]),
+            "at_ms": seeded.choice(starts) + seeded.choice([-1, 0, 1, 10**12, -(10**12)]),
+        }
+        for _ in range(3000)
+    ]
+    index, other = rates(*rows), rates(*rows)
+    assert _quotes(index, cases) == [other.quote(**case) for case in cases]
+    assert len({(q.base_micros, q.is_fallback) for q in _quotes(index, cases)}) > 50
+
+
+def test_quotes_of_none() -> None:
+    assert _quotes(rates(_ANY), []) == []
+
+
+def test_distinct_columns() -> None:
+    first, of_each = distinct(np.array([[5, 3, 5, 5, 3], [1, 1, 0, 1, 1]]))
+    assert first.tolist() == [2, 1, 0]
+    assert of_each.tolist() == [2, 1, 0, 2, 1]
+    first, of_each = distinct(np.zeros((2, 0), np.int64))
+    assert (first.tolist(), of_each.tolist()) == ([], [])
+
+
+_CARD = (100, 10, 5)
 _BY_OUTCOME = {
-    "canceled": {"card": Cost(0, 0, 0, 0), "provider": Cost(0, 0, 0, 0)},
-    "failed": {"card": Cost(0, 0, 5, 0), "provider": Cost(77, 0, 5, 0)},
+    "canceled": {"card": (0, 0, 0), "provider": (0, 0, 0)},
+    "failed": {"card": (0, 0, 5), "provider": (77, 0, 5)},
 }
-_USUAL = {"card": Cost(100, 10, 0, 110), "provider": Cost(77, 0, 0, 0)}
+_USUAL = {"card": (100, 10, 0), "provider": (77, 0, 0)}
+
+
+def _costs(*cases: tuple[str, bool, int | None]) -> list[tuple[int, ...]]:
+    """Base, carrier and failed fee by status, exemption and the provider's price."""
+    columns = costs(
+        np.array([_CARD] * len(cases), np.int64).reshape(-1, 3),
+        np.array([status == "failed" for status, _, _ in cases], np.bool_),
+        np.array([status == "canceled" for status, _, _ in cases], np.bool_),
+        np.array([is_exempt for _, is_exempt, _ in cases], np.bool_),
+        np.array([-1 if price is None else price for _, _, price in cases], np.int64),
+    )
+    return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize(("by", "price"), [("card", None), ("provider", 77)])
 def test_cost_by_outcome(status: str, by: str, price: int | None) -> None:
     expected = _BY_OUTCOME.get(status, _USUAL)[by]
-    assert cost(_QUOTE, status, False, price) == expected
-    assert cost(_QUOTE, status, True, price) == Cost(
-        expected.base_micros, expected.carrier_fee_micros, 0, expected.provisional_micros
-    )
+    assert _costs((status, False, price)) == [expected]
+    assert _costs((status, True, price)) == [(*expected[:2], 0)]
+
+
+def test_costs_of_many_are_the_costs_of_each() -> None:
+    cases = [(s, e, price) for s in STATUSES for e in (False, True) for price in (None, 0, 77)]
+    random.Random(1).shuffle(cases)
+    assert _costs(*cases) == [cost for case in cases for cost in _costs(case)]
+    assert _costs() == []
 
 
 def test_a_free_provider_price_is_a_price() -> None:
-    assert cost(_QUOTE, "sent", False, 0) == Cost(0, 0, 0, 0)
+    assert _costs(("sent", False, 0)) == [(0, 0, 0)]
 
 
 @pytest.mark.parametrize(

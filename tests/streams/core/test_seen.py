@@ -54,8 +54,8 @@ def test_few_others_are_taken_for_seen() -> None:
 
 def test_sids_are_their_hashes() -> None:
     seen = SidFilter(1)
-    seen.add(hashes_of(["SM1", "SM2"]))
-    assert seen.maybe(hashes_of(["SM2", "SM3", "SM1", "sm1"])).tolist() == [1, 0, 1, 0]
+    seen.add(hashes_of([b"SM1", b"SM2"]))
+    assert seen.maybe(hashes_of([b"SM2", b"SM3", b"SM1", b"sm1"])).tolist() == [1, 0, 1, 0]
 
 
 def test_no_sids() -> None:
@@ -71,4 +71,4 @@ def test_hashes_are_clickhouses(clickhouse_client: Client) -> None:
         "SELECT xxHash64(sid) FROM (SELECT arrayJoin({sids:Array(String)}) AS sid)",
         parameters={"sids": sids},
     ).result_rows
-    assert [row[0] for row in rows] == hashes_of(sids).tolist()
+    assert [row[0] for row in rows] == hashes_of([sid.encode() for sid in sids]).tolist()
