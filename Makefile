@@ -12,7 +12,8 @@ help: ## list the targets
 	  { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/it"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet 'uv>=0.9'
-	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv sync --active --frozen --quiet --inexact --all-extras
+	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv sync --active --frozen --quiet --inexact --all-extras \
+	  --compile-bytecode
 	@touch $@
 
 setup: .venv/.ready ## make .venv with everything pinned by uv.lock
@@ -20,8 +21,8 @@ setup: .venv/.ready ## make .venv with everything pinned by uv.lock
 demo: setup ## start everything on this machine, with a simulated router
 	@$(BIN)/sms-analytics up --data-dir $(DATA) --simulate 50 --backfill-days 90
 
-test: setup ## all tests, on real Kafka and the real ClickHouse engine (about 10 minutes)
-	@$(BIN)/pytest
+test: setup ## all tests, on real Kafka and the real ClickHouse engine (about 7 minutes)
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 check: setup ## format, lint, types, imports and pure tests, in under a minute
 	@$(BIN)/ruff format --check .

@@ -42,7 +42,7 @@ def read_to_end(bootstrap_servers: str, topic: str) -> Iterator[Any]:
         low, high = consumer.get_watermark_offsets(TopicPartition(topic, 0), _TIMEOUT_S)
         position = low
         while position < high:
-            for record in consumer.consume(10_000, 1.0):
+            for record in consumer.consume(10_000, 0.1):
                 if record.error() is None:
                     position = record.offset() + 1
                     yield record

@@ -30,9 +30,10 @@ from tests.oracle.compare import differences
 
 pytestmark = pytest.mark.live
 
-EVENTS, USERS, DAYS = 100_000, 100, 380
+EVENTS, USERS, DAYS = 100_000, 60, 380
 SHARES = ["--duplicates", "0.05", "--poison", "0.01", "--shuffle", "5000"]
-PARTS = 10
+PARTS_IF_KILLED = 10
+USERS_A_PAGE = "25"
 QUIET_WITHIN_S = 180
 
 
@@ -65,7 +66,7 @@ def _simulated(up: Up, book: Path, kills: int) -> Run:
     prepared = up.run("simulate", *shares, "--seed", str(20 + kills), "--prepare", str(book))
     assert prepared.returncode == 0, prepared.stderr
     with ThreadPoolExecutor(1) as router:
-        sending = router.submit(_send_in_parts, up, book)
+        sending = router.submit(_send_in_parts, up, book, PARTS_IF_KILLED if kills else 1)
         moments = random.Random(7)
         for _ in range(kills):
             time.sleep(moments.uniform(2, 9))
@@ -81,10 +82,10 @@ def _simulated(up: Up, book: Path, kills: int) -> Run:
     return Run(up, sent)
 
 
-def _send_in_parts(up: Up, book: Path) -> None:
+def _send_in_parts(up: Up, book: Path, parts: int) -> None:
     lines = book.read_bytes().splitlines(keepends=True)
-    size = -(-len(lines) // PARTS)
-    for number in range(PARTS):
+    size = -(-len(lines) // parts)
+    for number in range(parts):
         part = book.with_name(f"part-{number}.ndjson")
         part.write_bytes(b"".join(lines[number * size : (number + 1) * size]))
         assert up.simulate("--replay", str(part)).wait(200) == 0
@@ -215,10 +216,11 @@ def _user_differences(run: Run, admin: str, user: int, question: dict[str, str])
 def _whole_system(up: Up, admin: str, question: dict[str, str]) -> Any:
     """The system's answer with all pages of the comparison of users."""
     path = "/admin/sms-analytics/system?"
-    answer = up.get(path + urlencode({**question, "limit": "100"}), admin)
+    page_of = {**question, "limit": USERS_A_PAGE}
+    answer = up.get(path + urlencode(page_of), admin)
     cursor = answer["next_cursor"]
     while cursor:
-        page = up.get(path + urlencode({**question, "limit": "100", "cursor": cursor}), admin)
+        page = up.get(path + urlencode({**page_of, "cursor": cursor}), admin)
         answer["user_comparison"] += page["user_comparison"]
         cursor = page["next_cursor"]
     return answer

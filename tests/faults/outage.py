@@ -40,6 +40,8 @@ LIMITS = {
     "SMS_MAX_PENDING_EVENTS": str(MAX_PENDING),
     "SMS_MAX_RECENT_MESSAGES": "2000",
     "SMS_INSERT_TIMEOUT_S": "3",
+    # Its pages become memory when the first sid falls into them, so a large one would seem to grow.
+    "SMS_SID_FILTER_MB": "4",
 }
 READ = 10_000
 """Records that the reader takes at once; so many may come on top of `MAX_PENDING`."""

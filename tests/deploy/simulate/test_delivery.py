@@ -72,7 +72,7 @@ def arrived(servers: str, topic: str, since: dict[int, int]) -> list[Pair]:
     left = sum(until.values()) - sum(since.values())
     found: list[Pair] = []
     while len(found) < left:
-        found += [(record.key(), record.value()) for record in consumer.consume(1000, 10)]
+        found += [(record.key(), record.value()) for record in consumer.consume(1000, 0.1)]
     consumer.close()
     return found
 
