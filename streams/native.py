@@ -28,7 +28,7 @@ class Block:
 
     def nullable(self, name: str, kind: str, values: Any, is_null: npt.NDArray[np.bool_]) -> None:
         """Integers, or null where `is_null`."""
-        filled = np.where(is_null, 0, values)
+        filled = np.where(is_null, 0, np.asarray(values, np.dtype(_CODES[kind])))
         self._column(name, f"Nullable({kind})", is_null.tobytes() + _packed(kind, filled))
 
     def texts(self, name: str, values: Sequence[bytes]) -> None:
