@@ -18,8 +18,7 @@ from streams.core.message import Messages, set_costs
 MAX_ENTRIES = 32
 """So many entries are kept in any case; beyond them only those that change the outcome."""
 
-_DELIVERED = frozenset({STATUS_CODES["delivered"], STATUS_CODES["read"]})
-_CANCELED, _FAILED = STATUS_CODES["canceled"], STATUS_CODES["failed"]
+_DELIVERED, _FAILED = STATUS_CODES["delivered"], STATUS_CODES["failed"]
 
 
 class Entry(NamedTuple):
@@ -38,7 +37,10 @@ class Entry(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a history comes to. `delivered_ms` is when a receipt first says it was delivered."""
+    """What a history comes to; `delivered_ms` is when it was delivered, by the first receipt.
+
+    The first in the log: it is never revised, so that a cell's maximum of latencies is exact.
+    """
 
     status: int
     error_code: int | None
@@ -55,16 +57,15 @@ def then(before: Outcome, entry: Entry, own_position: int) -> Outcome:
     """The outcome after one more entry, of a message that is at `own_position` in the log.
 
     The highest status counts, the first of equals, and its error code goes with it; the price of
-    the latest `at_ms`, the last of equals; the earliest delivery.
+    the latest `at_ms`, the last of equals.
     """
     status, error_code, is_exempt, price, price_at_ms, delivered_ms = before
     if entry.status > status:
         status, error_code, is_exempt = entry.status, entry.error_code, entry.is_exempt
     if entry.price_micros is not None and (price is None or entry.at_ms >= price_at_ms):
         price, price_at_ms = entry.price_micros, entry.at_ms
-    is_receipt = entry.position != own_position
-    if is_receipt and entry.status in _DELIVERED:
-        delivered_ms = entry.at_ms if delivered_ms is None else min(delivered_ms, entry.at_ms)
+    if delivered_ms is None and entry.status == _DELIVERED and entry.position != own_position:
+        delivered_ms = entry.at_ms
     return Outcome(status, error_code, is_exempt, price, price_at_ms, delivered_ms)
 
 

@@ -31,7 +31,7 @@ from tests.oracle.compare import differences
 pytestmark = pytest.mark.live
 
 EVENTS, USERS, DAYS = 100_000, 60, 380
-SHARES = ["--duplicates", "0.05", "--poison", "0.01", "--shuffle", "5000"]
+SHARES = "--duplicates 0.05 --poison 0.01 --receipts 0.25 --shuffle 5000".split()
 PARTS_IF_KILLED = 10
 USERS_A_PAGE = "25"
 QUIET_WITHIN_S = 180
@@ -43,7 +43,7 @@ class Run:
     def __init__(self, up: Up, sent: list[ledger.Sent]) -> None:
         self.up = up
         self.sent = sent
-        folded = messages.fold(sent, rates.shipped(), with_receipts=False)
+        folded = messages.fold(sent, rates.shipped())
         self.oracle = Oracle(folded)
 
 

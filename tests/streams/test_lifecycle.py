@@ -105,12 +105,10 @@ def _final(own: dict[str, Any], said: Sequence[dict[str, Any]]) -> dict[str, Any
     fee = _FEE if status == "failed" and code != _EXEMPT else 0
     if status == "canceled":
         base = carrier = fee = 0
-    delivered = [
-        e["occurred_at"] for e in said if e is not own and e["status"] in ("delivered", "read")
-    ]
+    delivered = [e["occurred_at"] for e in said if e is not own and e["status"] == "delivered"]
     latency = None
     if delivered:
-        minutes, seconds = min(delivered)[14:16], min(delivered)[17:19]
+        minutes, seconds = delivered[0][14:16], delivered[0][17:19]
         latency = (int(minutes) * 60 + int(seconds)) * _SECOND_S
     return {
         "status": status,
@@ -130,6 +128,7 @@ def _assert_counts(state: WorkingSet, log: Sequence[dict[str, Any]]) -> None:
     codes = Counter(final["code"] for final in finals if final["code"] is not None)
     latencies = [final["latency_ms"] for final in finals if final["latency_ms"] is not None]
     for name in CELL_TABLES:
+        most = max(latencies, default=0)
         cells = state.tables[name].take_dirty()
         assert cells is not None
         totals = dict(zip(COUNTERS, cells.counters.sum(axis=0).tolist(), strict=True))
@@ -139,6 +138,7 @@ def _assert_counts(state: WorkingSet, log: Sequence[dict[str, Any]]) -> None:
         for money in ("base", "carrier_fee", "failed_fee", "provisional"):
             key = f"{money}_micros"
             assert totals[key] == sum(final[key] for final in finals), key
+        assert cells.counters[:, COUNTERS.index("latency_max_ms")].max(initial=0) == most
         assert totals["latency_count"] == len(latencies)
         assert totals["latency_sum_ms"] == sum(latencies)
         errors = Counter[int]()
