@@ -33,12 +33,12 @@ class Block:
 
     def texts(self, name: str, values: Sequence[bytes]) -> None:
         """Strings in UTF-8, each with its length before it."""
-        lengths = set(map(len, values))
+        lengths = {length: _varint(length) for length in set(map(len, values))}
         if len(lengths) == 1:
-            length = _LENGTHS[lengths.pop()]
+            (length,) = lengths.values()
             content = length + length.join(values)
         else:
-            content = b"".join([_LENGTHS[len(text)] + text for text in values])
+            content = b"".join([lengths[len(text)] + text for text in values])
         self._column(name, "String", content)
 
     def fixed_texts(self, name: str, values: Any) -> None:
@@ -63,7 +63,7 @@ class Block:
     def _column(self, name: str, kind: str, content: bytes) -> None:
         self.names.append(name)
         for text in (name, kind):
-            self._parts.append(_LENGTHS[len(text)] + text.encode())
+            self._parts.append(_varint(len(text)) + text.encode())
         self._parts.append(content)
 
 
@@ -95,7 +95,3 @@ def _varint(value: int) -> bytes:
         value >>= 7
     encoded.append(value)
     return bytes(encoded)
-
-
-# A sid has at most 64 characters of at most 4 bytes.
-_LENGTHS = [_varint(length) for length in range(1024)]
