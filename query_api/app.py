@@ -21,6 +21,7 @@ from query_api.access import forbid_open_routes
 from query_api.audit import Auditor
 from query_api.audit_trail import AuditTrail
 from query_api.backend import Backend
+from query_api.cache import AnswerCache
 from query_api.clickhouse import ClickHousePool
 from query_api.cursor import CursorSigner
 from query_api.downloads import Downloads
@@ -30,6 +31,7 @@ from query_api.metrics import Metrics
 from query_api.readiness import Probe
 from query_api.routes import admin, me, reports, root
 from query_api.settings import ApiSettings, load_settings
+from query_api.stamps import Stamps
 
 
 def create_app(
@@ -52,6 +54,8 @@ def create_app(
             downloads=Downloads(settings, metrics),
             auditor=auditor,
             users=Buckets(settings.user_requests_per_minute, clock),
+            stamps=Stamps(pool, clock),
+            cache=AnswerCache(settings.cache_mb * 1_000_000, metrics),
             signer=signer,
             probe=Probe(pool, settings, clock),
             clock=clock,

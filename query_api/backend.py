@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from query_api.audit import Auditor
+from query_api.cache import AnswerCache
 from query_api.clickhouse import ClickHousePool
 from query_api.cursor import CursorSigner
 from query_api.downloads import Downloads
@@ -16,6 +17,7 @@ from query_api.limits import Buckets
 from query_api.metrics import Metrics
 from query_api.readiness import Probe
 from query_api.settings import ApiSettings
+from query_api.stamps import Stamps
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Backend:
     downloads: Downloads
     auditor: Auditor
     users: Buckets[int]
+    stamps: Stamps
+    cache: AnswerCache
     signer: CursorSigner
     probe: Probe
     clock: Callable[[], float]

@@ -38,6 +38,22 @@ class Metrics:
             ("question", "reason"),
             registry=self.registry,
         )
+        self.cache_requests = Counter(
+            "sms_api_cache_requests_total",
+            "Answers by where they came from: kept (hit), computed (miss), or being computed for "
+            "another request (shared).",
+            ("result",),
+            registry=self.registry,
+        )
+        self.cache_hit_ratio = Gauge(
+            "sms_api_cache_hit_ratio",
+            "Share of answers since the start that were not computed for their own request.",
+            registry=self.registry,
+        )
+        self.cache_bytes = Gauge(
+            "sms_api_cache_bytes", "Memory of the kept answers.", registry=self.registry
+        )
+        self._cached = {"hit": 0, "miss": 0, "shared": 0}
         self.audit_dropped = Counter(
             "sms_api_audit_dropped_total",
             "Refusals that are not in the audit log because too many were waiting.",
@@ -53,3 +69,10 @@ class Metrics:
             "ClickHouse queries that run now.",
             registry=self.registry,
         )
+
+    def cached(self, result: str) -> None:
+        """Count an answer: `hit`, `miss` or `shared`."""
+        self.cache_requests.labels(result).inc()
+        self._cached[result] += 1
+        computed, total = self._cached["miss"], sum(self._cached.values())
+        self.cache_hit_ratio.set(1 - computed / total)

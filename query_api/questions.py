@@ -234,6 +234,11 @@ async def phones_of_users(asker: Asker, users: Sequence[int]) -> Rows:
     return await _ask(asker, "phones_of_users", {"users": list(users)})
 
 
+async def user_stamps(asker: Asker, users: Sequence[int]) -> Rows:
+    """How far users' totals have come, by source."""
+    return await _ask(asker, "user_stamps", {"users": list(users)})
+
+
 async def source_progress(asker: Asker) -> Rows:
     """How far each source of the newest epoch is in the tables."""
     return await _ask(asker, "source_progress", {})

@@ -64,6 +64,7 @@ class ApiSettings(Settings):
         MESSAGE_RETENTION_DAYS, ge=1, description="How far back messages and rollups are kept."
     )
 
+    cache_mb: int = Field(64, ge=0, description="Memory for kept answers; 0 keeps none.")
     report_streams: int = Field(4, ge=1, description="Reports downloaded at the same time.")
     report_max_seconds: int = Field(
         3600, ge=1, description="`max_execution_time` of a query of a report."

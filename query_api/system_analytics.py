@@ -9,7 +9,7 @@ from query_api import anomalies, questions
 from query_api.breakdown import average_processing_ms, cut
 from query_api.comparison import TOP_SPENDERS, Comparison, spenders, user_usage
 from query_api.costs import cost_breakdown
-from query_api.freshness import Freshness, freshness
+from query_api.freshness import Freshness
 from query_api.hours import history, history_start, hours_of
 from query_api.period import WIDTH_S, Period, granularity_of
 from query_api.projection import projection_of
@@ -33,11 +33,9 @@ class _Rows:
 
 
 async def system_analytics(
-    asker: Asker, period: Period, comparison: Comparison, now: float
+    asker: Asker, period: Period, comparison: Comparison, fresh: Freshness, now: float
 ) -> system.SystemAnalytics:
-    """The system's usage in `period`, as far as the tables know it at `now`."""
-    # Read first: only what was in the tables before the totals were read is surely in them.
-    fresh = freshness(await questions.source_progress(asker))
+    """The system's usage in `period`, as the tables know it at `now`; `fresh` was read before."""
     clock = clock_over(period.zone, period.start, period.end)
     rows = await _ask(asker, period, clock, fresh, comparison)
     total = Totals.of(rows.trend)

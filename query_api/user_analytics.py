@@ -13,7 +13,7 @@ from query_api.breakdown import (
     processing_time,
     top_countries,
 )
-from query_api.freshness import Freshness, freshness
+from query_api.freshness import Freshness
 from query_api.measures import change_ratio, direction
 from query_api.period import WIDTH_S, Period, granularity_of, previous_range
 from query_api.questions import Asker, Rows
@@ -35,11 +35,12 @@ class _Rows:
 
 
 async def user_analytics(
-    asker: Asker, user_id: int, period: Period, now: float, retention_days: int
+    asker: Asker, user_id: int, period: Period, fresh: Freshness, now: float, retention_days: int
 ) -> usage.UserAnalytics:
-    """One user's usage in `period`, as far as the tables know it at `now`."""
-    # Read first: only what was in the tables before the totals were read is surely in them.
-    fresh = freshness(await questions.source_progress(asker))
+    """One user's usage in `period`, as the tables know it at `now`.
+
+    `fresh` was read before: only what was in the tables then is surely in the totals.
+    """
     clock = clock_over(period.zone, period.start, period.end)
     previous = previous_range(period, now, retention_days)
     rows = await _ask(asker, user_id, period, clock, fresh, previous)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from query_api import questions
 from query_api.costs import cost_breakdown
-from query_api.freshness import freshness
+from query_api.freshness import Freshness
 from query_api.hours import history_start
 from query_api.measures import change_ratio, direction, usd
 from query_api.optimization import LEAST_FAILURES, TOP_NUMBERS, Findings, optimization
@@ -35,10 +35,9 @@ class _Rows:
 
 
 async def user_costs(
-    asker: Asker, user_id: int, period: Period, now: float, retention_days: int
+    asker: Asker, user_id: int, period: Period, fresh: Freshness, now: float, retention_days: int
 ) -> costs.UserCosts:
-    """One user's cost in `period`, as far as the tables know it at `now`."""
-    fresh = freshness(await questions.source_progress(asker))
+    """One user's cost in `period`, as the tables know it at `now`; `fresh` was read before."""
     clock = clock_over(period.zone, period.start, period.end)
     previous = previous_range(period, now, retention_days)
     rows = await _ask(asker, user_id, period, clock, previous)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from query_api.access import as_admin
 from query_api.administration import audit_page, user_page
+from query_api.answering import answer
 from query_api.backend import WithBackend
 from query_api.comparison import comparison_of
+from query_api.freshness import Freshness
 from query_api.parameters import (
     AuditParameters,
     PerformanceParameters,
@@ -19,7 +22,7 @@ from query_api.parameters import (
     UserSearchParameters,
 )
 from query_api.performance import system_performance
-from query_api.routes.documented import ERRORS
+from query_api.routes.documented import ERRORS, NOT_MODIFIED
 from query_api.system_analytics import system_analytics
 from query_api.user_analytics import user_analytics
 from query_api.user_costs import user_costs
@@ -32,39 +35,70 @@ from schemas.api.usage import UserAnalytics
 router = APIRouter(tags=["admin"], dependencies=[Depends(as_admin)], responses=ERRORS)
 
 
-@router.get("/api/v1/analytics/admin/sms-analytics/system", summary="The system's usage")
+@router.get(
+    "/api/v1/analytics/admin/sms-analytics/system",
+    summary="The system's usage",
+    response_model=SystemAnalytics,
+    responses=NOT_MODIFIED,
+)
 async def system_sms_analytics(
-    backend: WithBackend, parameters: Annotated[SystemParameters, Query()]
-) -> SystemAnalytics:
+    request: Request,
+    backend: WithBackend,
+    parameters: Annotated[SystemParameters, Query()],
+) -> Response:
     """System totals and trend, users side by side, cost with projection and anomalies."""
     now = backend.clock()
     comparison = comparison_of(parameters, backend.signer)
-    return await system_analytics(backend.pool, parameters.period(now), comparison, now)
+    period = parameters.period(now)
+
+    def make(fresh: Freshness) -> Awaitable[SystemAnalytics]:
+        return system_analytics(backend.pool, period, comparison, fresh, now)
+
+    return await answer(backend, request, None, now, make)
 
 
-@router.get("/api/v1/analytics/admin/users/{user_id}/sms-analytics", summary="A user's usage")
+@router.get(
+    "/api/v1/analytics/admin/users/{user_id}/sms-analytics",
+    summary="A user's usage",
+    response_model=UserAnalytics,
+    responses=NOT_MODIFIED,
+)
 async def user_sms_analytics(
-    user_id: UserIdPath, backend: WithBackend, parameters: Annotated[RangeParameters, Query()]
-) -> UserAnalytics:
+    request: Request,
+    user_id: UserIdPath,
+    backend: WithBackend,
+    parameters: Annotated[RangeParameters, Query()],
+) -> Response:
     """The answer that the user gets from `/me/sms-analytics`."""
     now = backend.clock()
-    return await user_analytics(
-        backend.pool,
-        user_id,
-        parameters.period(now),
-        now,
-        backend.settings.message_retention_days,
-    )
+    period, retention = parameters.period(now), backend.settings.message_retention_days
+
+    def make(fresh: Freshness) -> Awaitable[UserAnalytics]:
+        return user_analytics(backend.pool, user_id, period, fresh, now, retention)
+
+    return await answer(backend, request, user_id, now, make)
 
 
-@router.get("/api/v1/analytics/admin/users/{user_id}/sms-costs", summary="A user's costs")
+@router.get(
+    "/api/v1/analytics/admin/users/{user_id}/sms-costs",
+    summary="A user's costs",
+    response_model=UserCosts,
+    responses=NOT_MODIFIED,
+)
 async def user_sms_costs(
-    user_id: UserIdPath, backend: WithBackend, parameters: Annotated[RangeParameters, Query()]
-) -> UserCosts:
+    request: Request,
+    user_id: UserIdPath,
+    backend: WithBackend,
+    parameters: Annotated[RangeParameters, Query()],
+) -> Response:
     """The answer that the user gets from `/me/sms-costs`."""
     now = backend.clock()
-    retention = backend.settings.message_retention_days
-    return await user_costs(backend.pool, user_id, parameters.period(now), now, retention)
+    period, retention = parameters.period(now), backend.settings.message_retention_days
+
+    def make(fresh: Freshness) -> Awaitable[UserCosts]:
+        return user_costs(backend.pool, user_id, period, fresh, now, retention)
+
+    return await answer(backend, request, user_id, now, make)
 
 
 @router.get("/api/v1/analytics/admin/sms-performance", summary="The system right now")

@@ -72,3 +72,7 @@ FILES: Responses = {
         },
     }
 }
+
+NOT_MODIFIED: Responses = {
+    304: {"description": "The numbers are those of the `If-None-Match` that was sent."}
+}

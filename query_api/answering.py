@@ -1,0 +1,56 @@
+"""From a question to its response: stamp, cache, times, entity tag."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from fastapi import Request, Response
+from pydantic import BaseModel, TypeAdapter
+
+from query_api.backend import Backend
+from query_api.freshness import Freshness, freshness
+from query_api.stamps import system_stamp
+from query_api.zones import BUCKET_S, utc
+
+_TIME = TypeAdapter(datetime | None)
+
+
+async def answer(
+    backend: Backend,
+    request: Request,
+    user_id: int | None,
+    now: float,
+    make: Callable[[Freshness], Awaitable[BaseModel]],
+) -> Response:
+    """The response to a request about a user, or the system (None), at `now`.
+
+    `make` computes the answer; its path, query, user and `now`'s quarter of an hour name it. Raises
+    `UnavailableError`.
+    """
+    # Read before the stamp: what it says is in the tables is in an answer of that stamp.
+    progress = await backend.stamps.progress()
+    fresh = freshness(progress)
+    stamp = system_stamp(progress) if user_id is None else await backend.stamps.of_user(user_id)
+    key = (
+        request.scope["path"],
+        request.scope["query_string"],
+        user_id,
+        int(now // BUCKET_S),
+        fresh.overdue_before // BUCKET_S,
+        fresh.as_of_ms is None,
+        stamp,
+    )
+    kept = await backend.cache.get(key, lambda: make(fresh))
+    headers = {"ETag": kept.etag, "Cache-Control": "private, no-cache"}
+    if _is_known(request, kept.etag):
+        return Response(status_code=304, headers=headers)
+    generated_at, as_of = (_TIME.dump_json(moment) for moment in (utc(now), fresh.data_as_of))
+    body = b'%s,"generated_at":%s,"data_as_of":%s}' % (kept.body, generated_at, as_of)
+    return Response(body, 200, headers, media_type="application/json")
+
+
+def _is_known(request: Request, etag: str) -> bool:
+    """Whether the client has this answer; compared weakly (RFC 9110, 13.1.2)."""
+    known = ",".join(request.headers.getlist("if-none-match"))
+    return known.strip() == "*" or etag in {tag.strip() for tag in known.split(",")}

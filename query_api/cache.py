@@ -1,0 +1,77 @@
+"""Answers that were given before, for as long as the tables have not changed.
+
+Keyed by the question, its parameters, the quarter of an hour and the stamp of what was read, so an
+entry can never be stale: a change makes another key. Kept as the bytes that are sent. The times of
+an answer are not part of it: they are those of the request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from pydantic import BaseModel
+
+from query_api.metrics import Metrics
+
+_TIMES = {"generated_at", "data_as_of"}
+_ENTRY_BYTES = 500
+"""About what Python needs for an entry besides its bytes."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An answer's JSON object without its times and closing brace, and its entity tag."""
+
+    body: bytes
+    etag: str
+
+    @classmethod
+    def of(cls, answer: BaseModel) -> Kept:
+        """The bytes of an answer whose last fields are `generated_at` and `data_as_of`."""
+        body = answer.model_dump_json(exclude=_TIMES).encode()[:-1]
+        # Weak (RFC 9110, 8.8.1): the same numbers, while the times move on.
+        return cls(body, f'W/"{blake2b(body, digest_size=16).hexdigest()}"')
+
+
+class AnswerCache:
+    """The most recently used answers, up to `max_bytes`; 0 keeps none."""
+
+    def __init__(self, max_bytes: int, metrics: Metrics) -> None:
+        self._max_bytes = max_bytes
+        self._metrics = metrics
+        self._kept: OrderedDict[Hashable, Kept] = OrderedDict()
+        self._bytes = 0
+        self._flights: dict[Hashable, asyncio.Task[Kept]] = {}
+
+    async def get(self, key: Hashable, make: Callable[[], Awaitable[BaseModel]]) -> Kept:
+        """The answer of a key; made once, however many ask for it at the same time."""
+        if kept := self._kept.get(key):
+            self._kept.move_to_end(key)
+            self._metrics.cached("hit")
+            return kept
+        flight = self._flights.get(key)
+        if flight is None:
+            self._metrics.cached("miss")
+            flight = asyncio.create_task(self._make(key, make))
+            self._flights[key] = flight
+            flight.add_done_callback(lambda _: self._flights.pop(key))
+        else:
+            self._metrics.cached("shared")
+        # Shielded: whoever asked first may leave while others wait.
+        return await asyncio.shield(flight)
+
+    async def _make(self, key: Hashable, make: Callable[[], Awaitable[BaseModel]]) -> Kept:
+        kept = Kept.of(await make())
+        size = len(kept.body) + _ENTRY_BYTES
+        if size <= self._max_bytes:
+            self._kept[key] = kept
+            self._bytes += size
+            while self._bytes > self._max_bytes:
+                _, oldest = self._kept.popitem(last=False)
+                self._bytes -= len(oldest.body) + _ENTRY_BYTES
+            self._metrics.cache_bytes.set(self._bytes)
+        return kept

@@ -1,0 +1,194 @@
+"""The cache: one computation for many askers, bounded memory, failures not kept; and stamps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from query_api.cache import AnswerCache
+from query_api.metrics import Metrics
+from query_api.questions import Rows
+from query_api.stamps import Stamps
+
+
+class Answer(BaseModel):
+    number: int
+    text: str = ""
+    generated_at: str = "now"
+    data_as_of: str | None = None
+
+
+class Maker:
+    """Computes answers slowly and counts how often."""
+
+    def __init__(self) -> None:
+        self.made: list[int] = []
+
+    def of(self, number: int, text: str = "") -> Callable[[], Awaitable[Answer]]:
+        async def make() -> Answer:
+            await asyncio.sleep(0.01)
+            self.made.append(number)
+            if number < 0:
+                raise ValueError("cannot be computed")
+            return Answer(number=number, text=text)
+
+        return make
+
+
+def _ratio(metrics: Metrics) -> float | None:
+    return metrics.registry.get_sample_value("sms_api_cache_hit_ratio")
+
+
+def test_an_answer_is_computed_once() -> None:
+    maker, metrics = Maker(), Metrics()
+    cache = AnswerCache(10_000, metrics)
+
+    async def story() -> None:
+        flights = (cache.get("a", maker.of(1)) for _ in range(8))
+        assert {kept.body for kept in await asyncio.gather(*flights)} == {b'{"number":1,"text":""'}
+        again = await cache.get("a", maker.of(2))
+        assert again.body == b'{"number":1,"text":""'
+
+    asyncio.run(story())
+    assert maker.made == [1]
+    assert _ratio(metrics) == pytest.approx(8 / 9)
+
+
+def test_who_leaves_takes_nobody_with_him() -> None:
+    maker = Maker()
+    cache = AnswerCache(10_000, Metrics())
+
+    async def story() -> bytes:
+        first = asyncio.create_task(cache.get("a", maker.of(1)))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(cache.get("a", maker.of(2)))
+        await asyncio.sleep(0)
+        first.cancel()
+        return (await second).body
+
+    assert asyncio.run(story()) == b'{"number":1,"text":""'
+
+
+def test_a_failure_is_everybodys_and_not_kept() -> None:
+    maker = Maker()
+    cache = AnswerCache(10_000, Metrics())
+
+    async def story() -> None:
+        flights = (cache.get("a", maker.of(-1)) for _ in range(3))
+        found = await asyncio.gather(*flights, return_exceptions=True)
+        assert [type(failure) for failure in found] == [ValueError] * 3
+        assert (await cache.get("a", maker.of(1))).body == b'{"number":1,"text":""'
+
+    asyncio.run(story())
+
+
+def test_memory_is_bounded_and_the_oldest_leave() -> None:
+    maker, metrics = Maker(), Metrics()
+    cache = AnswerCache(5_000, metrics)
+
+    async def story() -> None:
+        for number in (1, 2, 3, 1, 4, 5, 1, 2):
+            await cache.get(number, maker.of(number, "x" * 1000))
+        await cache.get("large", maker.of(9, "x" * 6000))
+        await cache.get("large", maker.of(9, "x" * 6000))
+
+    asyncio.run(story())
+    assert maker.made == [1, 2, 3, 4, 5, 2, 9, 9]
+    size = metrics.registry.get_sample_value("sms_api_cache_bytes")
+    assert size is not None
+    assert size <= 5_000
+
+
+def test_a_cache_of_nothing_still_answers() -> None:
+    maker = Maker()
+    cache = AnswerCache(0, Metrics())
+
+    async def story() -> None:
+        for _ in range(3):
+            assert (await cache.get("a", maker.of(1))).body == b'{"number":1,"text":""'
+
+    asyncio.run(story())
+    assert maker.made == [1, 1, 1]
+
+
+def test_tags_are_of_the_numbers_and_not_of_the_times() -> None:
+    cache = AnswerCache(0, Metrics())
+
+    async def story() -> list[str]:
+        answers = [
+            Answer(number=1, generated_at="a"),
+            Answer(number=1, generated_at="b"),
+            Answer(number=2, generated_at="a"),
+        ]
+
+        async def given(answer: Answer) -> Answer:
+            return answer
+
+        return [(await cache.get(0, lambda a=a: given(a))).etag for a in answers]  # type: ignore[misc]
+
+    first, second, third = asyncio.run(story())
+    assert first == second != third
+    assert first.startswith('W/"')
+
+
+class Asker:
+    """Answers questions about stamps and progress, slowly, and remembers them."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Any]] = []
+
+    async def ask(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows:
+        self.asked.append((question, parameters.get("users")))
+        await asyncio.sleep(0.01)
+        users = parameters.get("users", ())
+        return [{"user_id": user, "source": 1, "version": user * 10} for user in users if user > 1]
+
+
+def test_the_stamps_of_all_who_wait_are_one_query() -> None:
+    asker = Asker()
+
+    async def story() -> list[Any]:
+        stamps = Stamps(asker, lambda: 0.0)
+        first = asyncio.create_task(stamps.of_user(1))
+        await asyncio.sleep(0.005)
+        others = [asyncio.create_task(stamps.of_user(user)) for user in (3, 2, 3)]
+        return [await first, *(await asyncio.gather(*others))]
+
+    assert asyncio.run(story()) == [(), ((1, 30),), ((1, 20),), ((1, 30),)]
+    assert asker.asked == [("user_stamps", [1]), ("user_stamps", [2, 3])]
+
+
+def test_a_stamp_is_read_after_it_was_asked_for() -> None:
+    asker = Asker()
+
+    async def story() -> None:
+        stamps = Stamps(asker, lambda: 0.0)
+        first = asyncio.create_task(stamps.of_user(2))
+        await asyncio.sleep(0.005)
+        # The query that runs began before: it may miss what this caller knows.
+        await stamps.of_user(2)
+        await first
+
+    asyncio.run(story())
+    assert len(asker.asked) == 2
+
+
+def test_progress_is_asked_once_a_second() -> None:
+    asker, now = Asker(), [100.0]
+
+    async def story() -> None:
+        stamps = Stamps(asker, lambda: now[0])
+        await asyncio.gather(*(stamps.progress() for _ in range(5)))
+        now[0] += 0.9
+        await stamps.progress()
+        now[0] += 0.2
+        await stamps.progress()
+        now[0] -= 50
+        await stamps.progress()
+
+    asyncio.run(story())
+    assert len(asker.asked) == 3
