@@ -31,7 +31,8 @@ OUTAGE_S = float(os.environ.get("SMS_TEST_OUTAGE_S", "15"))
 BEFORE_S, AFTER_S = 6.0, 3.0
 FAILURES = (Mode.LOSES_REPLIES, Mode.REFUSES, Mode.HANGS)
 RATE, USERS, PARTITIONS = 3000, 60, 8
-TRAFFIC = ["--rate", str(RATE), "--users", str(USERS), "--poison", "0.01", "--seed", "5"]
+TRAFFIC = ["--rate", str(RATE), "--users", str(USERS), "--seed", "5"]
+TRAFFIC += ["--poison", "0.01", "--receipts", "0.2"]
 
 # Small, so that a short outage is long enough to fill them: events wait in Kafka instead, and
 # most duplicates are of messages that are in ClickHouse only.
