@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from clickhouse_connect.driver.binding import bind_query
 from clickhouse_connect.driver.client import Client
@@ -14,22 +15,42 @@ from clickhouse_connect.driver.client import Client
 from schemas.rows import CELL_TABLES, SYSTEM_1D, SYSTEM_15M, USAGE_LOG, USER_15M, USER_TABLES
 from schemas.units import position, source
 from streams.clickhouse import Deaths, Progress, Store
-from streams.core.cells import CellTable, Key
-from streams.core.fold import batch_of, fold, group
-from streams.core.message import Message
+from streams.core.cells import WIDTH, CellTable, combination
+from streams.core.history import Entry
+from streams.core.orphans import Orphan
+from streams.core.recent import MessageRows
 from streams.core.seen import hashes_of
-from streams.rows import cell_block, copy_dirty, usage_block
-from tests.streams.samples import RECENT_MS, any_message, message
+from streams.rows import cell_block, orphan_block, usage_block
+from tests.streams.columns import (
+    Cell,
+    Key,
+    contents,
+    empty_tables,
+    fold_messages,
+    keys_of,
+    messages_of,
+    rows_of,
+)
+from tests.streams.samples import RECENT_MS, Message, any_message, message
 
-_BUCKET_MS = 900_000
+_BUCKET_S = 900
+_FAR_S = 2**40
+_RECENT_S = RECENT_MS // 1000
 # The largest value of one query parameter that a ClickHouse server takes by default
 # (http_max_field_value_size); large ones are sent as a form, where their bytes count as they are.
 _MAX_PARAMETER_BYTES = 128 * 1024
 _AS_OF = datetime(2026, 3, 1, 12, 0, 0, 123000, UTC)
 
 
-def _log(client: Client, messages: Sequence[Message], of_source: int) -> None:
-    block = usage_block(messages, [of_source] * len(messages))
+def _log(
+    client: Client,
+    messages: Sequence[Message],
+    of_source: int,
+    histories: Mapping[int, Sequence[Entry]] | None = None,
+) -> None:
+    rows = rows_of(messages)
+    sources = np.full(len(messages), of_source)
+    block = usage_block(rows.sids, rows.messages, histories or {}, sources)
     client.raw_insert(USAGE_LOG, block.names, block.to_bytes(), fmt="Native")
 
 
@@ -93,6 +114,18 @@ def test_the_newest_note_of_deaths_counts(store: Store) -> None:
     assert store.deaths(8) is None
 
 
+def _known(store: Store, of_source: int, sids: Sequence[str]) -> set[str]:
+    """Those of the sids whose messages the store finds."""
+    found = store.messages(of_source, [sid.encode() for sid in sids])
+    assert len(found.sids) == len(set(found.sids)) == len(found.messages)
+    return {sid.decode() for sid in found.sids}
+
+
+def _messages(found: MessageRows) -> list[Message]:
+    messages = messages_of(found.sids, found.messages)
+    return sorted(messages, key=lambda each: each.sid)
+
+
 @pytest.mark.live
 def test_sids_are_of_the_source_and_of_earlier_epochs(client: Client, store: Store) -> None:
     _log(client, [_at(2, offset, f"own{offset}") for offset in range(3)], source(2, 1))
@@ -104,15 +137,15 @@ def test_sids_are_of_the_source_and_of_earlier_epochs(client: Client, store: Sto
         return sorted(h for part in store.sid_hashes(of_source) for h in part.tolist())
 
     known = ["own0", "own1", "own2", "earlier"]
-    assert sids(source(2, 1)) == sorted(hashes_of(known).tolist())
+    assert sids(source(2, 1)) == sorted(hashes_of([sid.encode() for sid in known]).tolist())
     assert sids(source(1, 5)) == []
     everything = ["own0", "own1", "own2", "earlier", "other partition", "later"]
     asked = [*everything, "unknown"]
-    assert set(store.messages(source(2, 1), asked)) == set(known)
-    assert set(store.messages(source(3, 1), asked)) == set(everything)
-    assert set(store.messages(source(1, 5), asked)) == set()
-    assert store.messages(source(2, 1), []) == {}
-    assert store.messages(source(2, 1), ["own1"]) == {"own1": _at(2, 1, "own1")}
+    assert _known(store, source(2, 1), asked) == set(known)
+    assert _known(store, source(3, 1), asked) == set(everything)
+    assert _known(store, source(1, 5), asked) == set()
+    assert _known(store, source(2, 1), []) == set()
+    assert _messages(store.messages(source(2, 1), [b"own1"])) == [_at(2, 1, "own1")]
 
 
 @pytest.mark.live
@@ -120,7 +153,40 @@ def test_messages_since_a_position(client: Client, store: Store) -> None:
     _log(client, [_at(1, offset, f"SM{offset}") for offset in range(10)], source(1, 0))
     _log(client, [_at(1, 8, "of another")], source(1, 1))
     found = store.messages_since(source(1, 0), position(1, 7))
-    assert sorted(found, key=lambda each: each.sid) == [_at(1, n, f"SM{n}") for n in (7, 8, 9)]
+    assert _messages(found) == [_at(1, n, f"SM{n}") for n in (7, 8, 9)]
+    assert _messages(store.messages_since(source(1, 0), position(1, 10))) == []
+
+
+_ENTRY = Entry(position(1, 7), 6, -5, 10**12, RECENT_MS, True)
+
+
+@pytest.mark.live
+def test_histories_come_with_their_messages(client: Client, store: Store) -> None:
+    messages = [_at(1, offset, f"SM{offset}") for offset in range(3)]
+    histories = {1: [_ENTRY._replace(position=position(1, 1)), _ENTRY]}
+    _log(client, messages, source(1, 0), histories)
+    for found in (
+        store.messages(source(1, 0), [b"SM2", b"SM1"]),
+        store.messages_since(source(1, 0), position(1, 0)),
+    ):
+        assert {found.sids[place]: kept for place, kept in found.histories.items()} == {
+            b"SM1": histories[1]
+        }
+
+
+@pytest.mark.live
+def test_orphans_are_of_the_source_and_of_earlier_epochs(client: Client, store: Store) -> None:
+    def at(epoch: int, partition: int, offset: int) -> Orphan:
+        entry = _ENTRY._replace(position=position(epoch, offset))
+        return Orphan(source(epoch, partition), b"SM", entry, RECENT_MS, b"7", b"{}")
+
+    own, other, earlier, later = at(2, 1, 5), at(2, 0, 6), at(1, 0, 2**48 - 1), at(3, 1, 0)
+    gone = at(2, 1, 4)
+    block = orphan_block([gone, own, other, earlier, later, gone._replace(is_gone=True), gone])
+    client.raw_insert("orphan_status", block.names, block.to_bytes(), fmt="Native")
+    assert store.orphans(source(2, 1)) == [earlier, own]
+    assert store.orphans(source(3, 0)) == [earlier, own, other]
+    assert store.orphans(source(1, 1)) == []
 
 
 @pytest.mark.live
@@ -128,7 +194,7 @@ def test_many_sids_are_asked_for_in_parts(client: Client, store: Store) -> None:
     sids = [f"SM{n:032x}" for n in range(45_000)]
     known = [sids[0], sids[19_999], sids[20_000], sids[-1]]
     _log(client, [_at(1, n, sid) for n, sid in enumerate(known)], source(1, 0))
-    assert set(store.messages(source(1, 0), sids)) == set(known)
+    assert _known(store, source(1, 0), sids) == set(known)
 
 
 @pytest.mark.live
@@ -153,9 +219,9 @@ def test_sids_of_any_characters_are_found(client: Client, store: Store) -> None:
         *("é", "\U0001f600" * 64, "\\N", "\\n", "NULL", "]", ",", "--", "/*", "a, b", "['a']"),
     ]
     _log(client, [_at(1, n, sid) for n, sid in enumerate(sids)], source(1, 0))
-    assert set(store.messages(source(1, 0), [*sids, "other"])) == set(sids)
+    assert _known(store, source(1, 0), [*sids, "other"]) == set(sids)
     for sid in sids:
-        assert set(store.messages(source(1, 0), [sid])) == {sid}
+        assert _known(store, source(1, 0), [sid]) == {sid}
 
 
 @pytest.mark.live
@@ -170,30 +236,24 @@ def test_many_hashes_come_whole(client: Client, store: Store) -> None:
     assert sum(map(len, parts)) == 600_000
     assert len(parts) > 1
     assert {h for part in parts for h in part.tolist()} == set(
-        hashes_of([f"SM{n}" for n in range(600_000)]).tolist()
+        hashes_of([b"SM%d" % n for n in range(600_000)]).tolist()
     )
 
 
 def _written(client: Client, messages: Sequence[Message], of_source: int) -> dict[str, CellTable]:
     """The cells of messages, written to ClickHouse as those of a source."""
-    tables = {name: CellTable({}, 0) for name in CELL_TABLES}
-    batch = batch_of(messages, [RECENT_MS] * len(messages))
-    fold(tables, group(batch), batch)
+    tables = empty_tables()
+    fold_messages(tables, messages, RECENT_MS)
     for name, table in tables.items():
-        block = cell_block(name, [copy_dirty(table, of_source)])
+        rows = table.take_dirty()
+        assert rows is not None
+        block = cell_block(name, [(of_source, rows)])
         client.raw_insert(name, block.names, block.to_bytes(), fmt="Native")
     return tables
 
 
-def _contents(table: CellTable) -> dict[Key, Any]:
-    return {
-        key: (
-            int(table.last[row]),
-            table.counters[row].tolist(),
-            [dict(histograms[row] or {}) for histograms in table.sparse],
-        )
-        for key, row in table.rows.items()
-    }
+def _cold_tables() -> dict[str, CellTable]:
+    return {name: CellTable({}, _FAR_S) for name in CELL_TABLES}
 
 
 def _random(seed: int, count: int) -> list[Message]:
@@ -208,9 +268,9 @@ def test_all_cells_are_hot_when_they_are_few(client: Client, store: Store) -> No
     for name in CELL_TABLES:
         table = CellTable({}, 123)
         store.load_hot(name, table, source(1, 0), 10_000)
-        assert table.hot_from_ms == 0
-        assert not table.dirty
-        assert _contents(table) == _contents(written[name])
+        assert table.hot_from_s == 0
+        assert table.take_dirty() is None
+        assert contents(table) == contents(written[name])
 
 
 @pytest.mark.live
@@ -218,7 +278,7 @@ def test_nothing_is_hot_where_nothing_is(store: Store) -> None:
     for name in CELL_TABLES:
         table = CellTable({}, 123)
         store.load_hot(name, table, source(1, 0), 10_000)
-        assert (len(table), table.hot_from_ms) == (0, 0)
+        assert (len(table), table.hot_from_s) == (0, 0)
 
 
 def _in_buckets(*sizes: int) -> list[Message]:
@@ -228,7 +288,7 @@ def _in_buckets(*sizes: int) -> list[Message]:
             f"SM{bucket}-{user}",
             user_id=user + 1,
             position=position(1, 1000 * bucket + user),
-            occurred_ms=RECENT_MS + bucket * _BUCKET_MS,
+            occurred_ms=RECENT_MS + bucket * _BUCKET_S * 1000,
         )
         for bucket, size in enumerate(sizes)
         for user in range(size)
@@ -245,10 +305,10 @@ def test_the_newest_whole_buckets_are_hot(
     _written(client, _in_buckets(2, 3, 4), source(1, 0))
     table = CellTable({}, 0)
     store.load_hot(USER_15M, table, source(1, 0), limit)
-    first = RECENT_MS + (3 - newest) * _BUCKET_MS
+    first, end = _RECENT_S + (3 - newest) * _BUCKET_S, _RECENT_S + 3 * _BUCKET_S
     assert len(table) == sum((2, 3, 4)[3 - newest :])
-    assert {key[1] for key in table.rows} == set(range(first, RECENT_MS + 3 * _BUCKET_MS, 900_000))
-    assert table.hot_from_ms == (0 if newest == 3 else first)
+    assert {key[1] for key in contents(table)} == set(range(first, end, _BUCKET_S))
+    assert table.hot_from_s == (0 if newest == 3 else first)
 
 
 @pytest.mark.live
@@ -257,7 +317,8 @@ def test_a_bucket_beyond_the_limit_stays_cold(client: Client, store: Store) -> N
     table = CellTable({}, 0)
     store.load_hot(USER_15M, table, source(1, 0), 10)
     assert len(table) <= 10
-    assert table.is_cold((1, RECENT_MS + 2 * _BUCKET_MS, 0))
+    key = (1, _RECENT_S + 2 * _BUCKET_S, 0)
+    assert table.cold(keys_of([key])).tolist() == [key]
 
 
 @pytest.mark.live
@@ -265,29 +326,29 @@ def test_exactly_the_cold_cells_asked_for_are_loaded(client: Client, store: Stor
     written = _written(client, _random(3, 300), source(1, 0))
     _written(client, _random(4, 300), source(1, 1))
     seeded = random.Random(5)
-    tables = {name: CellTable({}, 2**62) for name in CELL_TABLES}
+    tables = _cold_tables()
     keys: dict[str, list[Key]] = {}
     for name in CELL_TABLES[:-1]:
-        there = list(written[name].rows)
+        there = list(contents(written[name]))
         wanted = seeded.sample(there, len(there) // 3)
-        user, bucket, code = wanted[0]
-        keys[name] = [*wanted, *wanted[:5], (user, bucket + 86_400_000, code)]  # twice; not there
-    asked = store.load_cold(tables, keys, source(1, 0))
-    assert asked == {name: len(set(keys.get(name, ()))) for name in CELL_TABLES}
+        user, bucket_s, code = wanted[0]
+        keys[name] = [*wanted, *wanted[:5], (user, bucket_s + 86_400, code)]  # twice; not there
+    store.load_cold(tables, {name: keys_of(some) for name, some in keys.items()}, source(1, 0))
     for name in CELL_TABLES:
-        everything = _contents(written[name])
+        everything = contents(written[name])
         expected = {key: everything[key] for key in keys.get(name, ()) if key in everything}
-        assert _contents(tables[name]) == expected
+        assert contents(tables[name]) == expected
+        assert tables[name].take_dirty() is None
 
 
 @pytest.mark.live
 def test_a_cold_cell_does_not_replace_a_hot_one(client: Client, store: Store) -> None:
     written = _written(client, _in_buckets(1), source(1, 0))
-    tables = {name: CellTable({}, 0) for name in CELL_TABLES}
-    (key,) = written[USER_15M].rows
-    tables[USER_15M].row(key)
-    store.load_cold(tables, {USER_15M: [key]}, source(1, 0))
-    assert not tables[USER_15M].counters[tables[USER_15M].row(key)].any()
+    tables = empty_tables()
+    (key,) = contents(written[USER_15M])
+    tables[USER_15M].rows_of(keys_of([key]))
+    store.load_cold(tables, {USER_15M: keys_of([key])}, source(1, 0))
+    assert contents(tables[USER_15M]) == {key: Cell(-1, [0] * WIDTH, [{}, {}, {}])}
 
 
 @pytest.mark.live
@@ -297,11 +358,11 @@ def test_thousands_of_cold_cells(client: Client, store: Store) -> None:
         for n in range(6_000)
     ]
     written = _written(client, messages, source(1, 0))
-    tables = {name: CellTable({}, 2**62) for name in CELL_TABLES}
-    keys = {USER_15M: list(written[USER_15M].rows), SYSTEM_1D: list(written[SYSTEM_1D].rows)}
+    tables = _cold_tables()
+    keys = {name: keys_of(contents(written[name])) for name in (USER_15M, SYSTEM_1D)}
     store.load_cold(tables, keys, source(1, 0))
-    assert _contents(tables[USER_15M]) == _contents(written[USER_15M])
-    assert _contents(tables[SYSTEM_1D]) == _contents(written[SYSTEM_1D])
+    assert contents(tables[USER_15M]) == contents(written[USER_15M])
+    assert contents(tables[SYSTEM_1D]) == contents(written[SYSTEM_1D])
     assert len(tables[SYSTEM_15M]) == 0
 
 
@@ -325,14 +386,13 @@ class _Recorder:
 )
 def test_a_server_takes_the_longest_list_of_sids(sid: str) -> None:
     client: Any = _Recorder()
-    Store(client).messages(source(1, 0), [f"{sid}{n:05d}" for n in range(20_000)])
+    Store(client).messages(source(1, 0), [f"{sid}{n:05d}".encode() for n in range(20_000)])
     assert 0 < client.longest <= _MAX_PARAMETER_BYTES
 
 
 @pytest.mark.parametrize("name", USER_TABLES)
 def test_a_server_takes_the_longest_list_of_cells(name: str) -> None:
     client: Any = _Recorder()
-    tables = {table: CellTable({}, 0) for table in CELL_TABLES}
-    keys = [(2**53 - 1 - n, RECENT_MS, 2) for n in range(5_000)]
-    Store(client).load_cold(tables, {name: keys}, source(1, 0))
+    keys = keys_of((2**53 - 1 - n, _RECENT_S, combination(2, 2, 1)) for n in range(5_000))
+    Store(client).load_cold(empty_tables(), {name: keys}, source(1, 0))
     assert 0 < client.longest <= _MAX_PARAMETER_BYTES

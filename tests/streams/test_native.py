@@ -63,12 +63,16 @@ def test_numbers(written: Any, kind: str, as_array: bool) -> None:
 
 
 @pytest.mark.live
+@pytest.mark.parametrize("as_array", [False, True])
 @pytest.mark.parametrize("kind", _NUMBERS)
-def test_nullable_numbers(written: Any, kind: str) -> None:
+def test_nullable_numbers(written: Any, kind: str, as_array: bool) -> None:
     lowest, highest = _NUMBERS[kind]
     values = [None, lowest, None, 0, highest, None]
     block = Block(len(values))
-    block.nullable("c", kind, values)
+    filled = [0 if value is None else value for value in values]
+    is_null = np.array([value is None for value in values])
+    given = np.array(filled, np.uint64 if kind == "UInt64" else np.int64) if as_array else filled
+    block.nullable("c", kind, given, is_null)
     assert written(f"Nullable({kind})", block) == values
 
 
@@ -100,17 +104,46 @@ def test_enums_are_their_numbers(written: Any) -> None:
 @pytest.mark.live
 @pytest.mark.parametrize("kind", ["String", "LowCardinality(String)"])
 def test_texts(written: Any, kind: str) -> None:
-    values = ["", "a", "é", "\U0001f600" * 64, "x" * 127, "y" * 128, "z" * 255, "\x00\n\t'\\"]
+    values = [
+        "",
+        "a",
+        "é",
+        "\U0001f600" * 64,
+        "x" * 127,
+        "y" * 128,
+        "z" * 255,
+        "m" * 1024,
+        "n" * 70_000,
+        "\x00\n\t'\\",
+    ]
     block = Block(len(values))
-    block.texts("c", values)
+    block.texts("c", [value.encode() for value in values])
     assert written(kind, block) == values
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("length", [0, 1, 34, 127, 128, 1023, 1024, 65_536, 1_000_000])
+def test_texts_of_one_length(written: Any, length: int) -> None:
+    values = [letter * length for letter in "abc"]
+    block = Block(3)
+    block.texts("c", [value.encode() for value in values])
+    assert written("String", block) == values
 
 
 @pytest.mark.live
 def test_fixed_texts(written: Any) -> None:
     block = Block(3)
-    block.fixed_texts("c", 2, ["DE", "ZZ", "US"])
+    block.fixed_texts("c", np.array([b"DE", b"ZZ", b"US"]))
     assert written("FixedString(2)", block, "toString(c)") == ["DE", "ZZ", "US"]
+
+
+@pytest.mark.live
+def test_fixed_texts_are_padded_and_may_be_chosen_from_a_table(written: Any) -> None:
+    table = np.array([b"", b"DE", b"USA"], "S3")
+    block = Block(4)
+    block.fixed_texts("c", table[np.array([2, 1, 0, 1])])
+    texts = ["555341", "444500", "000000", "444500"]
+    assert written("FixedString(3)", block, "hex(c)") == texts
 
 
 @pytest.mark.live
@@ -133,11 +166,19 @@ def test_arrays_of_nothing(written: Any) -> None:
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("kind", ["UInt64", "Nullable(Int32)"])
-def test_empty_arrays(written: Any, kind: str) -> None:
-    block = Block(3)
-    block.empty_arrays("c", kind)
-    assert written(f"Array({kind})", block) == [[], [], []]
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("Nullable(Int32)", [[None, -(2**31), 2**31 - 1], [], [None], [0]]),
+        ("Nullable(Int64)", [[], [None, None, -(2**63)], [2**63 - 1, 0]]),
+        ("Nullable(Int64)", [[], []]),
+    ],
+)
+def test_arrays_of_what_may_be_null(written: Any, kind: str, values: list[list[Any]]) -> None:
+    block = Block(len(values))
+    ends = np.cumsum([len(value) for value in values])
+    block.arrays("c", kind, ends, [item for value in values for item in value])
+    assert written(f"Array({kind})", block) == values
 
 
 @pytest.mark.live
@@ -145,7 +186,7 @@ def test_empty_arrays(written: Any, kind: str) -> None:
 def test_any_number_of_rows(written: Any, count: int) -> None:
     values = [f"text {number}" for number in range(count)]
     block = Block(count)
-    block.texts("c", values)
+    block.texts("c", [value.encode() for value in values])
     assert written("String", block) == values
 
 
@@ -154,3 +195,5 @@ def test_a_number_that_does_not_fit_is_refused(kind: str) -> None:
     for value in (_NUMBERS[kind][0] - 1, _NUMBERS[kind][1] + 1):
         with pytest.raises(OverflowError):
             Block(1).numbers("c", kind, [value])
+        with pytest.raises(OverflowError):
+            Block(1).nullable("c", kind, [value], np.array([False]))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 from clickhouse_connect.driver.client import Client
 
@@ -13,6 +14,7 @@ from schemas.rows import (
     CELL_TABLES,
     COST_SOURCES,
     ENCODINGS,
+    ORPHANS,
     SPARSE,
     USAGE_LOG,
     USER_DECISIONS,
@@ -20,21 +22,24 @@ from schemas.rows import (
 )
 from schemas.statuses import STATUSES
 from schemas.units import position, source
-from streams.core.cells import WIDTH, CellTable
-from streams.core.fold import batch_of, fold, group
-from streams.core.message import Message
+from streams.core.cells import WIDTH, CellRows, CellTable
+from streams.core.history import Entry
+from streams.core.orphans import Orphan
 from streams.native import Block
 from streams.rows import (
     MESSAGE_COLUMNS,
-    CellRows,
+    ORPHAN_COLUMNS,
     cell_block,
     cell_columns,
-    copy_dirty,
-    load_cell,
-    message_of,
+    cells_of,
+    messages_of,
+    orphan_block,
+    orphan_of,
     usage_block,
 )
-from tests.streams.samples import RECENT_MS, any_message
+from tests.streams import columns
+from tests.streams.columns import cell_rows, contents, empty_tables, fold_messages, rows_of
+from tests.streams.samples import RECENT_MS, Message, any_message
 from tests.streams.samples import message as sample
 
 
@@ -51,9 +56,21 @@ def _insert(client: Client, table: str, block: Block) -> None:
     client.raw_insert(table, block.names, block.to_bytes(), fmt="Native")
 
 
+def _log(
+    client: Client,
+    messages: Sequence[Message],
+    sources: Sequence[int],
+    histories: Mapping[int, Sequence[Entry]] | None = None,
+) -> None:
+    rows = rows_of(messages)
+    block = usage_block(rows.sids, rows.messages, histories or {}, np.array(sources))
+    _insert(client, USAGE_LOG, block)
+
+
 def _messages(client: Client) -> dict[str, Message]:
     rows = client.query(f"SELECT {MESSAGE_COLUMNS} FROM {USAGE_LOG} FINAL").result_rows
-    return {row[0]: message_of(row) for row in rows}
+    found = messages_of(rows)
+    return {each.sid: each for each in columns.messages_of(found.sids, found.messages)}
 
 
 _EXTREMES = [
@@ -63,8 +80,8 @@ _EXTREMES = [
     message(
         "largest",
         user_id=2**53 - 1,
-        position=position(65535, 2**48 - 1),
-        version=position(65535, 2**48 - 1),
+        position=position(32767, 2**48 - 1),
+        version=position(32767, 2**48 - 1),
         phone_hash=2**64 - 1,
         error_code=2**31 - 1,
         segments=100,
@@ -93,7 +110,7 @@ _EXTREMES = [
 @pytest.mark.live
 def test_a_message_is_its_row(client: Client) -> None:
     messages = [*_EXTREMES, *_any(1, 200)]
-    _insert(client, USAGE_LOG, usage_block(messages, [source(1, 2)] * len(messages)))
+    _log(client, messages, [source(1, 2)] * len(messages))
     found = _messages(client)
     assert len(found) == len(messages)
     for expected in messages:
@@ -104,14 +121,14 @@ def test_a_message_is_its_row(client: Client) -> None:
 def test_the_newest_version_of_a_row_counts(client: Client) -> None:
     for version in (5, 9, 7):
         row = message(version=version, body_length=version)
-        _insert(client, USAGE_LOG, usage_block([row], [source(1, 2)]))
+        _log(client, [row], [source(1, 2)])
     assert _messages(client) == {"SM1": message(version=9, body_length=9)}
 
 
 @pytest.mark.live
 def test_a_row_has_its_source_and_no_history(client: Client) -> None:
     sources = [source(0, 7), source(3, 65535)]
-    _insert(client, USAGE_LOG, usage_block([message("SM1"), message("SM2")], sources))
+    _log(client, [message("SM1"), message("SM2")], sources)
     columns = [row[0] for row in client.query(f"DESCRIBE {USAGE_LOG}").result_rows]
     histories = [name for name in columns if name.startswith("history_")]
     assert len(histories) == 6
@@ -122,29 +139,64 @@ def test_a_row_has_its_source_and_no_history(client: Client) -> None:
     assert all(history == [] for row in rows for history in row[1:])
 
 
+_HISTORY = [
+    Entry(position(1, 5), 3, None, None, RECENT_MS, False),
+    Entry(position(32767, 2**48 - 1), 13, 2**31 - 1, 10**12, RECENT_MS + 999, True),
+    Entry(position(1, 6), 8, -(2**31), 0, 0, False),
+    Entry(position(1, 7), 6, 0, None, -1, True),
+]
+
+
+@pytest.mark.live
+def test_a_history_is_its_arrays(client: Client) -> None:
+    messages = [message(f"SM{n}", position=n, version=n) for n in range(6)]
+    histories = {4: _HISTORY, 1: _HISTORY[2:], 2: _HISTORY[:1]}
+    _log(client, messages, [1] * 6, histories)
+    query = f"SELECT {MESSAGE_COLUMNS} FROM {USAGE_LOG} FINAL ORDER BY message_sid"
+    found = messages_of(client.query(query).result_rows)
+    assert columns.messages_of(found.sids, found.messages) == messages
+    assert found.histories == histories
+    assert all(type(entry) is Entry for entries in found.histories.values() for entry in entries)
+
+
+@pytest.mark.live
+def test_an_orphan_is_its_row(client: Client) -> None:
+    orphans = [
+        Orphan(source(n, n), sid.encode(), entry, RECENT_MS + n, key, value)
+        for n, (sid, entry, key, value) in enumerate(
+            zip(
+                ["SM1", "é" * 64, "SM1", "x"],
+                _HISTORY,
+                [b"7", b"+4915112345678", b"", "é".encode()],
+                [b"{}", b'{"x": "\\n\xc3\xa9"}', b" " * 65536, b""],
+                strict=True,
+            )
+        )
+    ]
+    _insert(client, ORPHANS, orphan_block(orphans))
+    query = f"SELECT {ORPHAN_COLUMNS} FROM {ORPHANS} FINAL WHERE NOT is_gone ORDER BY source"
+    assert [orphan_of(row) for row in client.query(query).result_rows] == orphans
+    _insert(client, ORPHANS, orphan_block([orphans[1]._replace(is_gone=True)]))
+    left = [orphan_of(row) for row in client.query(query).result_rows]
+    assert left == [orphans[0], *orphans[2:]]
+
+
 def _fold(messages: Sequence[Message]) -> dict[str, CellTable]:
-    tables = {name: CellTable({}, 0) for name in CELL_TABLES}
-    batch = batch_of(messages, [RECENT_MS] * len(messages))
-    fold(tables, group(batch), batch)
+    tables = empty_tables()
+    fold_messages(tables, messages, RECENT_MS)
     return tables
 
 
-def _contents(table: CellTable) -> dict[Any, Any]:
-    return {
-        key: (
-            table.counters[row].tolist(),
-            [dict(histograms[row] or {}) for histograms in table.sparse],
-            int(table.last[row]),
-        )
-        for key, row in table.rows.items()
-    }
+def _taken(table: CellTable) -> CellRows:
+    rows = table.take_dirty()
+    assert rows is not None
+    return rows
 
 
 def _loaded(client: Client, name: str, of_source: int) -> CellTable:
-    table = CellTable({}, 0)
+    table = CellTable({})
     query = f"SELECT {cell_columns(name)} FROM {name} FINAL WHERE source = {of_source}"
-    for row in client.query(query).result_rows:
-        load_cell(table, row)
+    table.load(cells_of(client.query(query).result_rows))
     return table
 
 
@@ -153,16 +205,23 @@ def test_cells_are_their_rows(client: Client) -> None:
     first, second = _fold(_any(1, 300)), _fold(_any(2, 300))
     for name in CELL_TABLES:
         # All counters differ from 0 and from each other, latency and its histogram too.
-        for table in (first[name], second[name]):
-            for row in table.rows.values():
-                table.counters[row] += range(1, WIDTH + 1)
-                table.sparse[2][row] = {row: 1, 65535: -row}
-        expected = [_contents(table) for table in (first[name], second[name])]
+        expected = [
+            {
+                key: cell._replace(
+                    counters=[n + more for more, n in enumerate(cell.counters, 1)],
+                    sparse=[*cell.sparse[:2], {index: 1, 65535: -index - 1}],
+                )
+                for index, (key, cell) in enumerate(contents(table).items())
+            }
+            for table in (first[name], second[name])
+        ]
         assert len(expected[0]) > 10
-        parts = [copy_dirty(first[name], source(1, 2)), copy_dirty(second[name], source(1, 3))]
+        assert len(expected[0][next(iter(expected[0]))].counters) == WIDTH
+        parts = [(source(1, n), cell_rows(cells)) for n, cells in enumerate(expected, 2)]
         _insert(client, name, cell_block(name, parts))
-        assert _contents(_loaded(client, name, source(1, 2))) == expected[0]
-        assert _contents(_loaded(client, name, source(1, 3))) == expected[1]
+        assert contents(_loaded(client, name, source(1, 2))) == expected[0]
+        assert contents(_loaded(client, name, source(1, 3))) == expected[1]
+        assert contents(_loaded(client, name, source(1, 4))) == {}
 
 
 @pytest.mark.live
@@ -170,54 +229,35 @@ def test_cells_are_their_rows(client: Client) -> None:
 def test_equal_cells_are_equal_bytes_whatever_their_grouping(client: Client, name: str) -> None:
     messages = _any(3, 200)
     whole = _fold(messages)[name]
-    tables = {name: CellTable({}, 0) for name in CELL_TABLES}
+    tables = empty_tables()
     for start in range(0, len(messages), 17):
-        part = messages[start : start + 17]
-        batch = batch_of(part, [RECENT_MS] * len(part))
-        fold(tables, group(batch), batch)
+        fold_messages(tables, messages[start : start + 17], RECENT_MS)
     rows = []
     for table in (whole, tables[name]):
         client.command(f"TRUNCATE TABLE {name}")
-        _insert(client, name, cell_block(name, [copy_dirty(table, 1)]))
+        _insert(client, name, cell_block(name, [(1, _taken(table))]))
         rows.append(client.raw_query(f"SELECT * FROM {name} ORDER BY ALL FORMAT Native"))
     assert rows[0] == rows[1]
-
-
-def _copied() -> tuple[CellTable, CellRows]:
-    table = _fold([message(error_code=5)])[CELL_TABLES[0]]
-    return table, copy_dirty(table, 9)
-
-
-def test_copying_takes_the_dirty_cells_and_marks_them_clean() -> None:
-    table, rows = _copied()
-    assert rows.source == 9
-    assert rows.keys == list(table.rows)
-    assert not table.dirty
-    assert copy_dirty(table, 9).keys == []
-
-
-def test_a_copy_does_not_change_with_its_cell() -> None:
-    table, rows = _copied()
-    row = table.row(rows.keys[0])
-    table.counters[row] += 5
-    table.last[row] += 5
-    table.count(0, [(row, 5)])
-    assert rows.counters[0, 0] == 1
-    assert rows.last.tolist() == [0]
-    assert rows.sparse[0].counts.tolist() == [1]
 
 
 @pytest.mark.live
 @pytest.mark.parametrize("name", CELL_TABLES)
 def test_a_block_has_every_column_of_its_table(client: Client, name: str) -> None:
     tables = _fold([message()])
-    columns = {row[0] for row in client.query(f"DESCRIBE {name}").result_rows}
-    assert set(cell_block(name, [copy_dirty(tables[name], 1)]).names) == columns
-    assert ("user_id" in columns) is (name in USER_TABLES)
-    assert {column for keys, counts, _ in SPARSE for column in (keys, counts)} <= columns
+    described = {row[0] for row in client.query(f"DESCRIBE {name}").result_rows}
+    assert set(cell_block(name, [(1, _taken(tables[name]))]).names) == described
+    assert ("user_id" in described) is (name in USER_TABLES)
+    assert {column for keys, counts, _ in SPARSE for column in (keys, counts)} <= described
 
 
 @pytest.mark.live
 def test_a_usage_block_has_every_column_of_its_table(client: Client) -> None:
-    columns = {row[0] for row in client.query(f"DESCRIBE {USAGE_LOG}").result_rows}
-    assert set(usage_block([message()], [1]).names) == columns
+    described = {row[0] for row in client.query(f"DESCRIBE {USAGE_LOG}").result_rows}
+    rows = rows_of([message()])
+    assert set(usage_block(rows.sids, rows.messages, {}, np.array([1])).names) == described
+
+
+@pytest.mark.live
+def test_an_orphan_block_has_every_column_of_its_table(client: Client) -> None:
+    described = {row[0] for row in client.query(f"DESCRIBE {ORPHANS}").result_rows}
+    assert set(orphan_block([]).names) == described

@@ -6,8 +6,10 @@ import pytest
 
 from schemas.rows import CELL_TABLES
 from schemas.units import position
-from streams.core.fold import batch_of, fold, group
-from streams.working_set import DeadLetter, WorkingSet
+from streams.core.history import Entry
+from streams.core.orphans import Orphan
+from streams.working_set import DeadLetter, Snapshot, WorkingSet
+from tests.streams.columns import cells_of, contents, fold_messages, messages_of, rows_of
 from tests.streams.samples import NOON_MS, message
 
 _LETTER = DeadLetter(3, 5, b"7", b"{", "invalid_json", "why")
@@ -29,12 +31,26 @@ def _fold(state: WorkingSet, *offsets: int, occurred_ms: int = NOON_MS) -> None:
         )
         for offset in offsets
     ]
-    batch = batch_of(messages, [NOON_MS] * len(messages))
-    fold(state.tables, group(batch), batch)
-    for each in messages:
-        state.remember(each)
-    state.messages.extend(messages)
+    fold_messages(state.tables, messages, NOON_MS)
+    rows = rows_of(messages)
+    state.messages.add(rows.sids, rows.messages)
     state.folded(offsets[-1] + 1, NOON_MS)
+
+
+def _sids(snapshot: Snapshot) -> list[str]:
+    rows = snapshot.messages
+    return [each.sid for each in messages_of(rows.sids, rows.messages)]
+
+
+def _counted(snapshot: Snapshot) -> set[int]:
+    """How many messages the cells of a snapshot count; all of them the same."""
+    return {
+        cell.counters[0] for rows in snapshot.cells.values() for cell in cells_of(rows).values()
+    }
+
+
+def _is_known(state: WorkingSet, offset: int) -> bool:
+    return int(state.messages.find([b"SM%d" % offset])[0]) >= 0
 
 
 def test_a_new_working_set() -> None:
@@ -49,14 +65,24 @@ def test_a_snapshot_holds_everything_since_the_last_one() -> None:
     _fold(state, 10, 11)
     state.dead_letters.append(_LETTER)
     first = state.snapshot()
-    assert [each.sid for each in first.messages] == ["SM10", "SM11"]
+    assert _sids(first) == ["SM10", "SM11"]
     assert first.dead_letters == [_LETTER]
     assert (first.partition, first.source, first.next_offset) == (3, state.source, 12)
     assert set(first.cells) == set(CELL_TABLES)
-    assert {rows.counters[0, 0] for rows in first.cells.values()} == {2}
-    assert {rows.source for rows in first.cells.values()} == {state.source}
+    assert _counted(first) == {2}
     second = state.snapshot()
-    assert (second.messages, second.dead_letters, second.cells) == ([], [], {})
+    assert (_sids(second), second.orphans, second.dead_letters, second.cells) == ([], [], [], {})
+
+
+def test_a_snapshot_holds_the_receipts_that_wait() -> None:
+    state = _state()
+    entry = Entry(state.position(10), 6, None, None, NOON_MS, False)
+    orphan = Orphan(state.source, b"SM1", entry, NOON_MS, b"7", b"{}")
+    state.orphans.add(orphan)
+    assert state.snapshot().orphans == [orphan]
+    assert state.snapshot().orphans == []
+    assert state.orphans.take(b"SM1", 1 << 62, NOON_MS) == [entry]
+    assert state.snapshot().orphans == [orphan._replace(is_gone=True)]
 
 
 def test_a_snapshot_is_not_changed_by_later_folds() -> None:
@@ -64,11 +90,11 @@ def test_a_snapshot_is_not_changed_by_later_folds() -> None:
     _fold(state, 10)
     snapshot = state.snapshot()
     _fold(state, 11, 12)
-    assert [each.sid for each in snapshot.messages] == ["SM10"]
-    assert {rows.counters[0, 0] for rows in snapshot.cells.values()} == {1}
+    assert _sids(snapshot) == ["SM10"]
+    assert _counted(snapshot) == {1}
     assert {rows.last.tolist()[0] for rows in snapshot.cells.values()} == {position(2, 10)}
     assert snapshot.next_offset == 11
-    assert {rows.counters[0, 0] for rows in state.snapshot().cells.values()} == {3}
+    assert _counted(state.snapshot()) == {3}
 
 
 def test_pending_is_what_is_folded_and_not_acknowledged() -> None:
@@ -91,8 +117,8 @@ def test_a_cell_that_changed_during_its_flush_is_written_again_and_stays() -> No
     evicted = state.acknowledge(snapshot, max_cells=0, max_messages=1000)
     assert evicted == dict.fromkeys(CELL_TABLES, 1)
     for table in state.tables.values():
-        assert [key[1] // 86_400_000 for key in table.rows] == [NOON_MS // 86_400_000]
-    assert {rows.counters[0, 0] for rows in state.snapshot().cells.values()} == {2}
+        assert [bucket_s // 86_400 for _, bucket_s, _ in contents(table)] == [NOON_MS // 86_400_000]
+    assert _counted(state.snapshot()) == {2}
 
 
 def test_cells_within_the_limit_stay() -> None:
@@ -155,10 +181,10 @@ def test_a_message_is_found_until_it_is_durable_and_beyond_the_limit() -> None:
         state.acknowledge(snapshot, max_cells=1000, max_messages=20)
         durable = snapshot.next_offset
         for recent in range(durable, offset):
-            assert state.find(f"SM{recent}") is not None
-        found = [each for each in range(offset) if state.find(f"SM{each}") is not None]
+            assert _is_known(state, recent)
+        found = [each for each in range(offset) if _is_known(state, each)]
         assert found == list(range(found[0], offset))
         # At most two halves of the limit, each over by what is folded between two flushes.
         assert len(found) <= 20 + 2 * 5
     assert durable == 248
-    assert state.find("SM0") is None
+    assert not _is_known(state, 0)

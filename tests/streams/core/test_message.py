@@ -300,7 +300,11 @@ def test_untimely(occurred_ms: int, record_ms: int, expected: Rejected | None) -
 
 
 def _any_event(seeded: random.Random, number: int) -> bytes:
-    who = [{}, {"user_id": 8}, *[{"user_id": None, "phone_number": f"+49{n}"} for n in (1, 2, 3)]]
+    who: list[dict[str, Any]] = [
+        {},
+        {"user_id": 8},
+        *[{"user_id": None, "phone_number": f"+49{n}"} for n in (1, 2, 3)],
+    ]
     fields = {
         "direction": seeded.choice(["inbound", "outbound", "outbound-api"]),
         "message_type": seeded.choice([None, None, "mms"]),

@@ -63,7 +63,7 @@ def _quotes(index: RateIndex, cases: Sequence[Mapping[str, Any]]) -> list[Quote]
         column("at_ms", "i8"),
     )
     rows = zip(amounts.tolist(), is_fallback.tolist(), strict=True)
-    return [Quote(*row, is_fallback) for row, is_fallback in rows]
+    return [Quote(base, carrier, failed, is_any) for (base, carrier, failed), is_any in rows]
 
 
 _ANY = rate(id="any", base_micros=1)
@@ -157,7 +157,7 @@ def test_quotes_of_many_are_the_quotes_of_each(seed: int) -> None:
         )
         for number, (country, carrier) in enumerate(seeded.choices(places, k=40))
     ]
-    cases = [
+    cases: list[dict[str, Any]] = [
         {
             "country": seeded.choice(["AA", "DD", "DE", "DF", "FR", "ZZ"]),
             "mcc_mnc": seeded.choice([None, None, "26201", "262011", "26202"]),

@@ -204,10 +204,10 @@ def test_a_table_is_its_model(seed: int) -> None:
     held: dict[str, Message] = {}
     dirty: set[str] = set()
     position = 0
-    for _ in range(60):
+    for _ in range(40):
         step = seeded.choice(["add", "add", "load", "change", "take", "evict"])
         if step in ("add", "load"):
-            count = seeded.choice([0, 1, 30, 300])
+            count = seeded.choice([0, 1, 30, 200])
             new = [any_message(seeded, position + n) for n in range(count)]
             position += count
             _add(table, *new, is_durable=step == "load")
