@@ -6,26 +6,28 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pytest
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
-from schemas.rows import CELL_TABLES, USAGE_LOG
+from schemas.rows import ORPHANS, USAGE_LOG
 from schemas.topics import USAGE
 from streams.clickhouse import Deaths, Store
 from streams.core.cells import CellTable
-from streams.core.fold import batch_of, fold, group
-from streams.core.message import Message
+from streams.core.history import Entry
+from streams.core.orphans import Orphan
 from streams.core.seen import SidFilter, hashes_of
 from streams.errors import WorkerStoppedError
 from streams.loading import Loader
 from streams.reader import Log, Reader
-from streams.rows import cell_block, copy_dirty, usage_block
+from streams.rows import cell_block, orphan_block, usage_block
 from streams.settings import WorkerSettings
+from tests.streams.columns import contents, empty_tables, fold_messages, messages_of, rows_of
 from tests.streams.conftest import create_topics, delete_topics
 from tests.streams.records import send
-from tests.streams.samples import RECENT_MS, message
+from tests.streams.samples import RECENT_MS, Message, message
 
 pytestmark = pytest.mark.live
 
@@ -92,11 +94,16 @@ def _delete_before(broker: str, offset: int) -> None:
 
 def _write(client: Client, messages: list[Message]) -> dict[str, CellTable]:
     """A usage log and cells as an earlier worker wrote them."""
-    tables = {name: CellTable({}, 0) for name in CELL_TABLES}
-    batch = batch_of(messages, [RECENT_MS] * len(messages))
-    fold(tables, group(batch), batch)
-    blocks = {name: cell_block(name, [copy_dirty(table, 0)]) for name, table in tables.items()}
-    blocks[USAGE_LOG] = usage_block(messages, [0] * len(messages))
+    tables = empty_tables()
+    fold_messages(tables, messages, RECENT_MS)
+    rows = rows_of(messages)
+    blocks = {
+        USAGE_LOG: usage_block(rows.sids, rows.messages, {}, np.zeros(len(messages), np.int64))
+    }
+    for name, table in tables.items():
+        cells = table.take_dirty()
+        assert cells is not None
+        blocks[name] = cell_block(name, [(0, cells)])
     for name, block in blocks.items():
         client.raw_insert(name, block.names, block.to_bytes(), fmt="Native")
     return tables
@@ -225,14 +232,30 @@ def test_what_a_partition_begins_with(
     begun = worker()
     (state,) = begun.loader.load([0])
     assert state.quarantined == {4: "why"}
-    assert {name: set(table.rows) for name, table in state.tables.items()} == {
-        name: set(table.rows) for name, table in cells.items()
+    assert {name: contents(table) for name, table in state.tables.items()} == {
+        name: contents(table) for name, table in cells.items()
     }
-    assert state.find("SM3") == _at(3)[0]  # written in a flush that was not finished
-    assert state.find("SM2") is None
-    assert begun.sids.maybe(hashes_of(["SM0", "SM3", "SM4"])).tolist() == [True, True, False]
+    rows = state.messages.find([b"SM3", b"SM2"])
+    assert rows.tolist() == [0, -1]
+    # SM3 was written in a flush that was not finished.
+    assert messages_of([b"SM3"], state.messages.gather(rows[:1])) == _at(3)
+    assert begun.sids.maybe(hashes_of([b"SM0", b"SM3", b"SM4"])).tolist() == [True, True, False]
     snapshot = state.snapshot()
-    assert (snapshot.messages, snapshot.cells) == ([], {})
+    assert (snapshot.messages.sids, snapshot.cells, snapshot.orphans) == ([], {}, [])
+
+
+def test_receipts_wait_on(broker: str, client: Client, worker: Callable[[], Worker]) -> None:
+    entry = Entry(1, 6, None, None, RECENT_MS, False)
+    waiting = Orphan(0, b"SM1", entry, RECENT_MS, b"7", b"{}")
+    gone = waiting._replace(entry=entry._replace(position=0), is_gone=True)
+    block = orphan_block([waiting, gone])
+    client.raw_insert(ORPHANS, block.names, block.to_bytes(), fmt="Native")
+    _progress(client, broker, 3)
+    (state,) = worker().loader.load([0])
+    assert len(state.orphans) == 1
+    assert state.snapshot().orphans == []
+    assert state.orphans.take(b"SM1", 9, RECENT_MS) == [entry]
+    assert state.snapshot().orphans == [waiting._replace(is_gone=True)]
 
 
 def test_sids_of_another_worker_are_known_when_its_partition_comes_back(
@@ -243,7 +266,7 @@ def test_sids_of_another_worker_are_known_when_its_partition_comes_back(
     _write(client, _at(0, 1))  # by the worker that had the partition meanwhile
     _progress(client, broker, 2)
     begun.loader.load([0])
-    assert begun.sids.maybe(hashes_of(["SM0", "SM1"])).all()
+    assert begun.sids.maybe(hashes_of([b"SM0", b"SM1"])).all()
 
 
 def test_starts_without_progress_are_counted_as_deaths(

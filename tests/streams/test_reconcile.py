@@ -25,12 +25,11 @@ from schemas.rows import (
 )
 from schemas.settings import Settings
 from streams.clickhouse import connect
-from streams.core.fold import batch_of, fold, group
-from streams.core.message import Message
 from streams.reconcile import Difference, differences, main, spans
 from streams.sink import Sink
 from streams.working_set import WorkingSet
-from tests.streams.samples import RECENT_MS, any_message, message
+from tests.streams.columns import fold_messages, rows_of
+from tests.streams.samples import RECENT_MS, Message, any_message, message
 
 pytestmark = pytest.mark.live
 
@@ -47,9 +46,9 @@ class Worker:
 
     def write(self, messages: Sequence[Message]) -> None:
         state = self._state
-        batch = batch_of(messages, [RECENT_MS] * len(messages))
-        fold(state.tables, group(batch), batch)
-        state.messages.extend(messages)
+        fold_messages(state.tables, messages, RECENT_MS)
+        rows = rows_of(messages)
+        state.messages.add(rows.sids, rows.messages)
         state.folded(state.next_offset + len(messages), RECENT_MS)
         snapshot = state.snapshot()
         self._sink.flush([snapshot], threading.Event())
