@@ -28,8 +28,9 @@ from query_api.downloads import Downloads
 from query_api.edge import Edge
 from query_api.limits import Buckets
 from query_api.metrics import Metrics
+from query_api.publishing import KafkaPublisher
 from query_api.readiness import Probe
-from query_api.routes import admin, me, reports, root
+from query_api.routes import admin, me, privacy, reports, root
 from query_api.settings import ApiSettings, load_settings
 from query_api.stamps import Stamps
 
@@ -47,12 +48,14 @@ def create_app(
         logs.configure()
         pool = ClickHousePool(settings, metrics)
         auditor = Auditor(pool, metrics)
+        publisher = KafkaPublisher(settings)
         app.state.backend = Backend(
             settings=settings,
             metrics=metrics,
             pool=pool,
             downloads=Downloads(settings, metrics),
             auditor=auditor,
+            publisher=publisher,
             users=Buckets(settings.user_requests_per_minute, clock),
             stamps=Stamps(pool, clock),
             cache=AnswerCache(settings.cache_mb * 1_000_000, metrics),
@@ -64,6 +67,7 @@ def create_app(
         yield
         auditing.cancel()
         await auditor.close()
+        publisher.close()
         pool.close()
 
     app = FastAPI(
@@ -86,6 +90,7 @@ def create_app(
     app.include_router(me.router)
     app.include_router(admin.router)
     app.include_router(reports.router)
+    app.include_router(privacy.router)
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
     forbid_open_routes(app)
     return app

@@ -15,6 +15,7 @@ from query_api.cursor import CursorSigner
 from query_api.downloads import Downloads
 from query_api.limits import Buckets
 from query_api.metrics import Metrics
+from query_api.privacy import Publisher
 from query_api.readiness import Probe
 from query_api.settings import ApiSettings
 from query_api.stamps import Stamps
@@ -29,6 +30,7 @@ class Backend:
     pool: ClickHousePool
     downloads: Downloads
     auditor: Auditor
+    publisher: Publisher
     users: Buckets[int]
     stamps: Stamps
     cache: AnswerCache

@@ -239,6 +239,11 @@ async def user_stamps(asker: Asker, users: Sequence[int]) -> Rows:
     return await _ask(asker, "user_stamps", {"users": list(users)})
 
 
+async def user_consent(asker: Asker, user_id: int) -> Rows:
+    """What one user decided last about the analysis of his messages."""
+    return await _ask(asker, "user_consent", {"user_id": user_id})
+
+
 async def source_progress(asker: Asker) -> Rows:
     """How far each source of the newest epoch is in the tables."""
     return await _ask(asker, "source_progress", {})

@@ -14,6 +14,7 @@ from schemas import topics
 from schemas.channels import CHANNELS, COMPONENT, TEXT, Channel, Message
 from schemas.json_schema import Schema, published, usage_event
 from schemas.phones import UserPhone
+from schemas.privacy import Consent, Erasure
 from schemas.rates import ExemptCodes, Rate
 
 _BINDING = "0.5.0"
@@ -102,7 +103,7 @@ def _message(name: str, message: Message) -> Schema:
 
 
 def _schemas() -> Schema:
-    types = (UserPhone, Rate, ExemptCodes)
+    types = (UserPhone, Rate, ExemptCodes, Consent, Erasure)
     _, derived = msgspec.json.schema_components(types, ref_template=COMPONENT)
     cloud_event = ("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time")
     return {

@@ -30,6 +30,10 @@ def _ref(name: str) -> Schema:
     return {"$ref": COMPONENT.format(name=name)}
 
 
+def _privacy_key(kind: str) -> Schema:
+    return {**TEXT, "pattern": f"^[1-9][0-9]{{0,15}}:{kind}$"}
+
+
 @dataclass(frozen=True)
 class Message:
     """A message of a topic; `headers` None where it has none."""
@@ -96,14 +100,15 @@ CHANNELS: dict[str, Channel] = {
     ),
     "privacy": Channel(
         topics.PRIVACY,
-        "Erasure and consent of users. Created, not yet in use: the fields come with it.",
+        "Erasure and consent of users, as the API took them; of each key the newest counts.",
         "receive",
         {
-            "privacyRecord": Message(
-                "Erasure or consent of the key's user.",
-                {**TEXT, "pattern": "^[1-9][0-9]{0,15}:(erasure|consent)$"},
-                {"type": "object"},
-            )
+            "consent": Message("A user's consent.", _privacy_key("consent"), _ref("Consent")),
+            "erasure": Message(
+                "A user's messages of before this record have to go.",
+                _privacy_key("erasure"),
+                _ref("Erasure"),
+            ),
         },
     ),
     "systemUsage": Channel(

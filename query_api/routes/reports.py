@@ -66,7 +66,7 @@ async def cost_export(
         period, parameters.format, settings.billing_account, settings.provider_name
     )
     name = reports.file_name("cost-export", period, parameters.format)
-    return await _file(backend, report, name)
+    return await as_download(backend, report, name)
 
 
 async def _usage_report(
@@ -79,10 +79,10 @@ async def _usage_report(
     make = reports.daily_report if parameters.detail == "daily" else reports.message_report
     report = make(user_id, period, parameters.format, head)
     name = reports.file_name("sms-usage-report", period, parameters.format)
-    return await _file(backend, report, name, with_bom=parameters.bom)
+    return await as_download(backend, report, name, with_bom=parameters.bom)
 
 
-async def _file(
+async def as_download(
     backend: Backend, report: Report, name: str, *, with_bom: bool = False
 ) -> StreamingResponse:
     """The report as a download; a failure before the first rows is still a problem document."""

@@ -26,6 +26,11 @@ MATRIX = {
     "GET /admin/sms-usage-report": _ADMIN,
     "GET /admin/sms-performance": _ADMIN,
     "GET /admin/audit": _ADMIN,
+    "GET /me/consent": _ANYBODY,
+    "PUT /me/consent": _ANYBODY,
+    "GET /me/data-export": _ANYBODY,
+    "DELETE /me/data": _ANYBODY,
+    "DELETE /admin/users/{user_id}/data": _ADMIN,
     "GET /admin/users": _ADMIN,
     "GET /admin/cost-export": _ADMIN,
     "GET /admin/users/{user_id}/sms-analytics": _ADMIN,
@@ -46,7 +51,8 @@ def _routes(app: FastAPI) -> set[str]:
 def _ask(client: TestClient, route: str, headers: dict[str, str] | None = None) -> Response:
     method, _, path = route.partition(" ")
     path = path.replace("{user_id}", "7").replace("{message_sid:path}", "SM1")
-    return client.request(method, _BASE + path, headers=headers)
+    body = {"analytics": True} if method == "PUT" else None
+    return client.request(method, _BASE + path, headers=headers, json=body)
 
 
 def test_every_route_is_public_or_in_the_matrix(settings: ApiSettings) -> None:
