@@ -30,8 +30,9 @@ check: setup ## format, lint, types, imports and pure tests, in under a minute
 	@$(BIN)/mypy
 	@$(BIN)/pytest -m "not live"
 
-faults: setup ## ClickHouse failing for a whole minute under load
+faults: setup ## ClickHouse failing for a minute, then seeds 1-200 of random faults (hours; goes on where it stopped)
 	@SMS_TEST_OUTAGE_S=60 $(BIN)/pytest tests/faults
+	@$(BIN)/python -m tests.faults.seeded.runs 1-200 --results faults.ndjson --report docs/faults.md
 
 bench: setup ## time to visibility and speed of a backfill, into bench/RESULTS.md
 	@$(BIN)/python -m bench.visible

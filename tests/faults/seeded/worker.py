@@ -1,0 +1,145 @@
+"""The worker with named points at which it can be killed, or with a safeguard switched off.
+
+Run as `python -m tests.faults.seeded.worker DIRECTORY`. Whichever worker passes point P while the
+file DIRECTORY/P exists takes the file away and kills itself. `SMS_TEST_WITHOUT` names safeguards.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streams import loading, sink, worker
+from streams.clickhouse import Store
+from streams.consumer import DurableConsumer
+from streams.core import cells, fold, recent
+from streams.dead_letters import DeadLetterProducer
+from streams.native import Block
+
+WRITTEN = ("usage_log", "user_usage_15m", "system_usage_1d", "source_progress")
+POINTS = (
+    *(f"before {table}" for table in WRITTEN),
+    *(f"after {table}" for table in WRITTEN),
+    "before dead letters",
+    "after dead letters",
+    "before commit",
+    "while loading",
+)
+SAFEGUARDS = ("position guard", "order of durability", "contiguity", "cold read", "unwritten rows")
+
+
+def main() -> int:
+    """Run the worker as `streams.worker` does."""
+    _add_points(Path(sys.argv[1]))
+    for name in filter(None, os.environ.get("SMS_TEST_WITHOUT", "").split(",")):
+        _WITHOUT[name]()
+    return worker.main()
+
+
+def _add_points(directory: Path) -> None:
+    def point(name: str) -> None:
+        try:
+            (directory / name).unlink()
+        except FileNotFoundError:
+            return
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    insert, send = sink.Sink._insert, DeadLetterProducer.send
+    fill, committable = loading.Loader._fill, DurableConsumer._filter_committable_offsets
+
+    def inserting(self: sink.Sink, table: str, block: Block, gone: threading.Event) -> None:
+        point(f"before {table}")
+        insert(self, table, block, gone)
+        point(f"after {table}")
+
+    def sending(self: DeadLetterProducer, letters: Sequence[Any]) -> None:
+        point("before dead letters")
+        send(self, letters)
+        point("after dead letters")
+
+    def filling(self: Any, *arguments: Any, **options: Any) -> None:
+        fill(self, *arguments, **options)
+        point("while loading")
+
+    def committing(self: Any, tps: Any) -> Any:
+        point("before commit")
+        return committable(self, tps)
+
+    _patch(sink.Sink, "_insert", inserting)
+    _patch(DeadLetterProducer, "send", sending)
+    _patch(loading.Loader, "_fill", filling)
+    _patch(DurableConsumer, "_filter_committable_offsets", committing)
+
+
+def _patch(owner: Any, name: str, function: Callable[..., Any]) -> None:
+    setattr(owner, name, function)
+
+
+def _without_position_guard() -> None:
+    class Forgetful(cells.CellTable):
+        """Does not know what was applied to a cell, so a replay is applied again."""
+
+        def rows_of(self, keys: Any) -> Any:
+            rows = super().rows_of(keys)
+            self.last[rows] = -1
+            return rows
+
+    _patch(fold, "CellTable", Forgetful)
+    import streams.working_set
+
+    _patch(streams.working_set, "CellTable", Forgetful)
+
+
+def _without_order_of_durability() -> None:
+    insert = sink.Sink._insert
+    flush = sink.Sink.flush
+
+    def progress_first(self: sink.Sink, snapshots: Any, gone: threading.Event) -> None:
+        insert(self, "source_progress", self._progress(snapshots), gone)
+        flush(self, snapshots, gone)
+
+    _patch(sink.Sink, "flush", progress_first)
+
+
+def _without_contiguity() -> None:
+    async def blindly(self: worker.Worker, chunk: Any) -> None:
+        state = self._states.get(chunk.partition)
+        if state is not None:
+            async with self._folding:
+                await self._in("fold", self._folder.fold, state, chunk)
+            self._flush_now.set()
+
+    _patch(worker.Worker, "_fold", blindly)
+
+
+def _without_cold_read() -> None:
+    _patch(Store, "load_cold", lambda self, tables, keys, source: None)
+
+
+def _without_unwritten_rows() -> None:
+    """Messages leave the memory whether they are durable or not."""
+
+    def evict(self: recent.MessageTable, keep: int) -> None:
+        self._is_dirty[:] = np.False_
+
+    _patch(recent.MessageTable, "evict", evict)
+
+
+_WITHOUT: dict[str, Callable[[], None]] = {
+    "position guard": _without_position_guard,
+    "order of durability": _without_order_of_durability,
+    "contiguity": _without_contiguity,
+    "cold read": _without_cold_read,
+    "unwritten rows": _without_unwritten_rows,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
