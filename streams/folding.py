@@ -17,7 +17,7 @@ from schemas.rows import STATUS_CODES
 from schemas.units import offset_of, partition_of
 from streams import metrics
 from streams.clickhouse import Store
-from streams.core.decode import Rejected
+from streams.core.decode import Ints, Rejected
 from streams.core.fold import Batch, fold, group
 from streams.core.history import Entry, History, own_entries, with_outcomes
 from streams.core.message import Messages, decide, without_rate
@@ -52,28 +52,35 @@ class Folder:
         is_status = self._intake.shapes(part.events)["is_status"]
         messages = part.take(np.flatnonzero(~is_status))
         receipts = part.take(np.flatnonzero(is_status))
-        self._look_up(state, messages, receipts)
+        rows = self._look_up(state, messages, receipts)
         receipts = self._with_rates(receipts, rejected)
         orphans = self._orphans(state, chunk, receipts)
-        fresh = self._fresh(state, messages, rejected)
+        places = self._new(state, messages, rows, rejected)
+        known, fresh = int(np.count_nonzero(rows >= 0)), messages.take(places)
         _wait_for_later(state, fresh, orphans)
-        self._add(state, fresh)
-        own = self._own(state, messages)
+        rows[places] = self._add(state, fresh)
+        own = _own(state, messages, rows)
+        replayed = len(own.positions) - len(places)
+        _count("replayed", replayed)
+        _count("duplicate", known - replayed)
         self._fold(state, own, self._receipts(state, receipts, orphans))
         for index in sorted(rejected):
             _reject(state, chunk, index, rejected[index])
         _expire(state, chunk.timestamps[-1])
         state.folded(chunk.offsets[-1] + 1, chunk.timestamps[-1])
 
-    def _look_up(self, state: WorkingSet, messages: Part, receipts: Part) -> None:
+    def _look_up(self, state: WorkingSet, messages: Part, receipts: Part) -> Ints:
         """Fetch from ClickHouse the messages of these events that are no longer in memory.
 
-        The messages' sids are in the filter afterwards, whether they are folded or rejected.
+        Returns the rows of `messages`, −1 for the new ones. Their sids are in the filter
+        afterwards, whether they are folded or rejected.
         """
+        count = len(messages.positions)
         sids = [*messages.events.sids, *receipts.events.sids]
-        absent = np.flatnonzero(state.messages.find(sids) < 0)
+        rows = state.messages.find(sids)
+        absent = np.flatnonzero(rows < 0)
         if not len(absent):
-            return
+            return rows[:count]
         unknown = [sids[place] for place in absent.tolist()]
         hashes = hashes_of(unknown)
         perhaps = np.flatnonzero(self._sids.maybe(hashes)).tolist()
@@ -81,7 +88,9 @@ class Folder:
             metrics.LOOKUPS.labels("sids").inc()
             asked = dict.fromkeys(unknown[place] for place in perhaps)
             state.messages.load(self._store.messages(state.source, list(asked)))
-        self._sids.add(hashes[absent < len(messages.positions)])
+            rows = state.messages.find(sids)
+        self._sids.add(hashes[absent < count])
+        return rows[:count]
 
     def _with_rates(self, part: Part, rejected: dict[int, Rejected]) -> Part:
         """The events that need no currency without a configured rate; others are rejected."""
@@ -93,18 +102,20 @@ class Folder:
             )
         return part.take(np.delete(np.arange(len(part.positions)), list(without)))
 
-    def _fresh(self, state: WorkingSet, part: Part, rejected: dict[int, Rejected]) -> Part:
-        """The first event of each message that is new."""
-        rows = state.messages.find(part.events.sids)
-        _take_again(state, part.take(np.flatnonzero(rows >= 0)))
-        priced = self._with_rates(part.take(np.flatnonzero(rows < 0)), rejected)
+    def _new(
+        self, state: WorkingSet, part: Part, rows: Ints, rejected: dict[int, Rejected]
+    ) -> Ints:
+        """The places of the first event of each message that is new."""
+        _take_again(state, part, np.flatnonzero(rows >= 0))
+        unknown = part.take(np.flatnonzero(rows < 0))
+        priced = self._with_rates(unknown, rejected)
         fresh = priced.take(np.flatnonzero(_are_firsts(priced.events.sids)))
         _count("accepted", len(fresh.positions))
         _count("duplicate", len(priced.positions) - len(fresh.positions))
-        return fresh
+        return np.searchsorted(part.positions, fresh.positions)
 
-    def _add(self, state: WorkingSet, fresh: Part) -> None:
-        """Make messages of new ones, with what has waited for them."""
+    def _add(self, state: WorkingSet, fresh: Part) -> Ints:
+        """Make messages of new ones, with what has waited for them; returns their rows."""
         made = self._decide(state, fresh)
         histories = _histories(state, fresh, made, self._prices(fresh))
         rows = state.messages.add(fresh.events.sids, made)
@@ -113,15 +124,7 @@ class Folder:
             outcomes = [history.outcome for history in histories.values()]
             changed = with_outcomes(made[places], outcomes)
             state.messages.replace(rows[places], changed, list(histories.values()))
-
-    def _own(self, state: WorkingSet, part: Part) -> Batch:
-        """What messages add that are new, or that are replayed at their own position."""
-        table = state.messages
-        rows = table.find(part.events.sids)
-        own = np.flatnonzero((rows >= 0) & (table.rows["position"][rows] == part.positions))
-        counted = part.take(own)
-        messages = as_of(table, rows[own], counted.positions)
-        return Batch(messages, counted.positions, counted.record_ms, messages[:0])
+        return rows
 
     def _decide(self, state: WorkingSet, part: Part) -> Messages:
         events, users = part.events, self._reference.current.users
@@ -223,12 +226,21 @@ def _wait_for_later(state: WorkingSet, fresh: Part, orphans: Sequence[Orphan]) -
             state.orphans.add(orphan)
 
 
-def _take_again(state: WorkingSet, known: Part) -> None:
+def _own(state: WorkingSet, part: Part, rows: Ints) -> Batch:
+    """What messages add that are new, or that are replayed at their own position."""
+    table = state.messages
+    is_own = (rows >= 0) & (table.rows["position"][rows] == part.positions)
+    own = np.flatnonzero(is_own)
+    counted = part.take(own)
+    messages = as_of(table, rows[own], counted.positions)
+    return Batch(messages, counted.positions, counted.record_ms, messages[:0])
+
+
+def _take_again(state: WorkingSet, part: Part, known: Ints) -> None:
     """Receipts that wait again after a restart are in the history of their message already."""
-    if not len(state.orphans):
-        return
-    for place, sid in enumerate(known.events.sids):
-        state.orphans.take(sid, int(known.positions[place]), int(known.record_ms[place]))
+    for place in known.tolist() if len(state.orphans) else ():
+        sid, before = part.events.sids[place], int(part.positions[place])
+        state.orphans.take(sid, before, int(part.record_ms[place]))
 
 
 def _histories(

@@ -15,7 +15,8 @@ def report(results: Sequence[dict[str, Any]]) -> str:
         "Each run sends 20,000 simulated events (5 % duplicates, 1 % poison, 2 % late, 25 %\n"
         "receipts, disorder) while faults drawn from its seed happen, waits for the end, and\n"
         "compares every message, every cell, the dead letters and the committed offsets with what\n"
-        "separate code computes from the ledger of what was sent. `make faults` goes on with it.\n\n"
+        "separate code computes from the ledger of what was sent. `make faults` goes on with\n"
+        "it.\n\n"
         f"{table(results)}\n"
     )
 
