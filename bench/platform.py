@@ -102,14 +102,17 @@ class Platform:
 
     def get(self, path: str, user_id: int) -> Any:
         """The JSON answer of an API route to an admin who is this user."""
+        with urllib.request.urlopen(self.request(path, user_id), timeout=60) as answer:
+            return json.load(answer)
+
+    def request(self, path: str, user_id: int) -> urllib.request.Request:
+        """A request to an API route by an admin who is this user."""
         issued = int(time.time())
         token = development_token(
             self._data, user_id, ["user", "admin"], issued_at=issued, expires_in_s=600
         )
         url = f"http://127.0.0.1:{self._api_port}/api/v1/analytics{path}"
-        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
+        return urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
 
     def log(self, name: str) -> Path:
         """Where a process writes its log."""

@@ -31,7 +31,7 @@ from tests.oracle.compare import differences
 pytestmark = pytest.mark.live
 
 EVENTS, USERS, DAYS = 100_000, 60, 380
-SHARES = "--duplicates 0.05 --poison 0.01 --receipts 0.25 --shuffle 5000".split()
+SHARES = ["--duplicates", "0.05", "--poison", "0.01", "--receipts", "0.25", "--shuffle", "5000"]
 PARTS_IF_KILLED = 10
 USERS_A_PAGE = "25"
 QUIET_WITHIN_S = 180
@@ -116,6 +116,35 @@ def test_every_number_of_the_system_equals_the_oracle(run: Run) -> None:
         expected = run.oracle.system(_asked(question, answer))
         found += [f"{question}: {line}" for line in differences(answer, expected)]
     assert found == []
+
+
+def test_reports_and_a_log_equal_the_oracle(run: Run) -> None:
+    admin, user = run.up.token(1, "--admin"), run.oracle.users[0]
+    found = []
+    for question in _questions():
+        path = f"/admin/sms-usage-report?{urlencode({**question, 'format': 'json'})}"
+        answer = run.up.get(path, admin)
+        expected = run.oracle.daily_report(_asked(question, answer))
+        found += _row_differences(answer["rows"], expected, f"report {question}")
+    found += _row_differences(_whole_log(run.up, run.up.token(user)), run.oracle.log(user), "log")
+    assert found == []
+
+
+def _row_differences(actual: list[Any], expected: list[Any], name: str) -> list[str]:
+    if len(actual) != len(expected):
+        return [f"{name}: {len(actual)} rows, not {len(expected)}"]
+    pairs = enumerate(zip(actual, expected, strict=True))
+    return [line for at, (a, e) in pairs for line in differences(a, e, f"{name}[{at}]")]
+
+
+def _whole_log(up: Up, token: str) -> list[Any]:
+    page = up.get("/me/messages?limit=1000", token)
+    found: list[Any] = page["messages"]
+    while page["next_cursor"]:
+        cursor = urlencode({"cursor": page["next_cursor"]})
+        page = up.get(f"/me/messages?limit=1000&{cursor}", token)
+        found += page["messages"]
+    return found
 
 
 def test_dead_letters_are_exactly_the_poison(run: Run) -> None:

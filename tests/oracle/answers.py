@@ -70,6 +70,25 @@ class Oracle:
             "cost_trends": _cost_trends(everything, messages, question),
         }
 
+    def daily_report(self, question: Question, user_id: int | None = None) -> list[Answer]:
+        """The rows of `…/sms-usage-report` of a user, or of the system (None)."""
+        everything = self._all if user_id is None else self._of.get(user_id, [])
+        parts: dict[tuple[str, str, str, str], list[Message]] = {}
+        for message in _within(everything, question.start, question.end):
+            day = periods.local_day(message.at_ms, question.timezone)
+            key = (day, message.direction, message.message_type, message.country)
+            parts.setdefault(key, []).append(message)
+        return [_report_row(key, part) for key, part in sorted(parts.items())]
+
+    def log(self, user_id: int) -> list[Answer]:
+        """All messages of a user as `GET /me/messages` lists them, newest first."""
+        newest = sorted(
+            self._of.get(user_id, []),
+            key=lambda message: (message.at_ms, message.sid),
+            reverse=True,
+        )
+        return [_logged(message) for message in newest]
+
     def system(self, question: Question) -> Answer:
         """`GET /admin/sms-analytics/system`, all pages of `user_comparison` in one."""
         messages = _within(self._all, question.start, question.end)
@@ -106,6 +125,46 @@ class Oracle:
                     }
                 )
         return sorted(items, key=lambda item: (-item["messages"], item["user_id"]))
+
+
+def _report_row(key: tuple[str, str, str, str], messages: list[Message]) -> Answer:
+    names = ("date", "direction", "message_type", "country_code")
+    succeeded = sum(message.status in totals.GOOD for message in messages)
+    failed = sum(message.status in totals.BAD for message in messages)
+    canceled = sum(message.status == "canceled" for message in messages)
+    return {
+        **dict(zip(names, key, strict=True)),
+        "messages": len(messages),
+        "segments": sum(message.segments for message in messages),
+        "succeeded": succeeded,
+        "failed": failed,
+        "in_flight": len(messages) - succeeded - failed - canceled,
+        "canceled": canceled,
+        **money(sum(message.cost for message in messages), "cost"),
+        "carrier_fee_micros": sum(message.carrier_fee for message in messages),
+        "failed_fee_micros": sum(message.failed_fee for message in messages),
+        "provisional_micros": sum(message.provisional for message in messages),
+    }
+
+
+def _logged(message: Message) -> Answer:
+    processing_us = message.processing_us
+    return {
+        "message_sid": message.sid,
+        "direction": message.direction,
+        "message_type": message.message_type,
+        "status": message.status,
+        "error_code": message.error_code,
+        "country_code": message.country,
+        "segments": message.segments,
+        "body_length": message.body_length,
+        "processing_time_ms": None if processing_us is None else processing_us / 1000,
+        **money(message.cost, "cost"),
+        "carrier_fee_micros": message.carrier_fee,
+        "failed_fee_micros": message.failed_fee,
+        "provisional_micros": message.provisional,
+        "cost_source": message.cost_source,
+    }
 
 
 def _within(messages: list[Message], start: int, end: int) -> list[Message]:

@@ -109,3 +109,8 @@ def hour_and_weekday(bucket: int, timezone: str) -> tuple[int, int]:
     """Local hour and weekday (Monday 0) of a bucket's start in epoch seconds."""
     local = datetime.fromtimestamp(bucket, ZoneInfo(timezone))
     return local.hour, local.weekday()
+
+
+def local_day(ms: int, timezone: str) -> str:
+    """The local calendar day of an instant, as `2026-01-31`."""
+    return str(datetime.fromtimestamp(ms // 1000, ZoneInfo(timezone)).date())

@@ -143,6 +143,49 @@ def test_a_users_costs(question: periods.Question) -> None:
     }
 
 
+def test_a_daily_report(question: periods.Question) -> None:
+    rows = ORACLE.daily_report(question, 1)
+    assert [(row["direction"], row["country_code"]) for row in rows] == [
+        ("inbound", "US"),
+        ("outbound", "DE"),
+        ("outbound", "US"),
+    ]
+    assert rows[1] == {
+        "date": "1970-01-08",
+        "direction": "outbound",
+        "message_type": "sms",
+        "country_code": "DE",
+        "messages": 1,
+        "segments": 1,
+        "succeeded": 0,
+        "failed": 1,
+        "in_flight": 0,
+        "canceled": 0,
+        "cost_usd": 0.001,
+        "cost_micros": 1_000,
+        "carrier_fee_micros": 0,
+        "failed_fee_micros": 1_000,
+        "provisional_micros": 0,
+    }
+    everybody = ORACLE.daily_report(question)
+    assert sum(row["messages"] for row in everybody) == 5
+    assert sum(row["in_flight"] for row in everybody) == 1
+
+
+def test_days_of_a_report_are_local() -> None:
+    question = periods.between(START, END, "America/St_Johns", float(END), None)
+    assert {row["date"] for row in ORACLE.daily_report(question, 1)} == {"1970-01-07"}
+    assert {row["date"] for row in ORACLE.daily_report(question, 2)} == {"1970-01-08"}
+
+
+def test_a_log_is_newest_first() -> None:
+    log = ORACLE.log(1)
+    assert len(log) == 5
+    assert [entry["error_code"] for entry in log] == [None, 30008, None, None, None]
+    assert log[3]["processing_time_ms"] == 1.0
+    assert log[3]["cost_micros"] == 9_000
+
+
 def test_hours_are_local() -> None:
     question = periods.between(START, END, "America/St_Johns", float(END), None)
     patterns = ORACLE.user(1, question)["usage_summary"]["usage_patterns"]
