@@ -91,10 +91,10 @@ from streams import folding, worker
 decide = folding.decide
 
 
-def fail(event, *arguments):
-    if event.message_sid == "EVIL":
+def fail(events, *arguments):
+    if b"EVIL" in events.sids:
         raise ZeroDivisionError("by the rules")
-    return decide(event, *arguments)
+    return decide(events, *arguments)
 
 
 folding.decide = fail
