@@ -28,7 +28,7 @@ check: setup ## format, lint, types, imports and pure tests, in under a minute
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/pytest -m "not live"
+	@$(BIN)/pytest -m "not live" -n 2
 
 faults: setup ## ClickHouse failing for a minute, then seeds 1-200 of random faults (hours; goes on where it stopped)
 	@SMS_TEST_OUTAGE_S=60 $(BIN)/pytest tests/faults

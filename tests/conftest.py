@@ -10,6 +10,8 @@ import itertools
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import clickhouse_connect
 import pytest
@@ -68,15 +70,53 @@ def clickhouse(has_docker: bool, tmp_path_factory: pytest.TempPathFactory) -> It
     server.stop(10.0)
 
 
+_TABLES = (
+    "SELECT name, create_table_query, total_rows FROM system.tables"
+    " WHERE database = {name:String} ORDER BY name"
+)
+
+
+class Databases:
+    """Databases that have every migration, used again by the next test if nobody altered them."""
+
+    def __init__(self, clickhouse: str) -> None:
+        self._url = clickhouse.removesuffix("/default")
+        self._client = clickhouse_connect.get_client(**clickhouse_arguments(clickhouse))
+        self._free: list[tuple[str, list[tuple[str, str]]]] = []
+
+    @contextmanager
+    def lend(self) -> Iterator[str]:
+        """The URL of a database whose tables are empty."""
+        name, made = self._free.pop() if self._free else self._new()
+        yield f"{self._url}/{name}"
+        tables = self._tables(name)
+        if [table[:2] for table in tables] != made:
+            self._client.command(f"DROP DATABASE {name}")
+            return
+        for table, _, rows in tables:
+            if rows and table != "schema_migrations":
+                self._client.command(f"TRUNCATE TABLE {name}.{table}")
+        self._free.append((name, made))
+
+    def _new(self) -> tuple[str, list[tuple[str, str]]]:
+        name = f"test_{os.getpid()}_{next(_numbers)}"
+        migrate(f"{self._url}/{name}")
+        return name, [table[:2] for table in self._tables(name)]
+
+    def _tables(self, name: str) -> list[Any]:
+        return [tuple(row) for row in self._client.query(_TABLES, {"name": name}).result_rows]
+
+
+@pytest.fixture(scope="session")
+def _databases(clickhouse: str) -> Databases:
+    return Databases(clickhouse)
+
+
 @pytest.fixture
-def clickhouse_database(clickhouse: str) -> Iterator[str]:
-    """The URL of a new database that has every migration; dropped afterwards."""
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    url = clickhouse.removesuffix("/default") + f"/{name}"
-    migrate(url)
-    yield url
-    with clickhouse_connect.get_client(**clickhouse_arguments(clickhouse)) as client:
-        client.command(f"DROP DATABASE {name}")
+def clickhouse_database(_databases: Databases) -> Iterator[str]:
+    """The URL of a database that has every migration and no rows."""
+    with _databases.lend() as url:
+        yield url
 
 
 @pytest.fixture
