@@ -34,9 +34,10 @@ faults: setup ## ClickHouse failing for a minute, then seeds 1-200 of random fau
 	@SMS_TEST_OUTAGE_S=60 $(BIN)/pytest tests/faults
 	@$(BIN)/python -m tests.faults.seeded.runs 1-200 --results faults.ndjson --report docs/faults.md
 
-bench: setup ## time to visibility and speed of a backfill, into bench/RESULTS.md
+bench: setup ## time to visibility, speed of a backfill, a large report, into bench/RESULTS.md
 	@$(BIN)/python -m bench.visible
 	@$(BIN)/python -m bench.backfill
+	@$(BIN)/python -m bench.download
 
 lint-deploy: setup ## check compose file and Dockerfile (no Docker needed)
 	@$(BIN)/uvx --from check-jsonschema==0.39.0 check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
