@@ -23,6 +23,7 @@ from tests.streams.samples import NOON_MS, rate, rates, reference
 
 _BASE, _CARRIER, _FEE = 100, 10, 5
 _EXEMPT = 30450
+_MONEY = ("base_micros", "carrier_fee_micros", "failed_fee_micros", "provisional_micros")
 _SECOND_S = 1000
 
 
@@ -121,9 +122,20 @@ def _final(own: dict[str, Any], said: Sequence[dict[str, Any]]) -> dict[str, Any
     }
 
 
+def _row(final: dict[str, Any]) -> tuple[Any, ...]:
+    code, latency = final["code"], final["latency_ms"]
+    money = (final[name] for name in _MONEY)
+    status = RANK[final["status"]] + 1
+    return status, code is not None, code or 0, *money, -1 if latency is None else latency
+
+
 def _assert_counts(state: WorkingSet, log: Sequence[dict[str, Any]]) -> None:
-    """Every table's sums are those of the final states."""
-    finals = list(_expected(log).values())
+    """Every message's row is its final state, and every table's sums are those of all."""
+    expected = _expected(log)
+    finals = list(expected.values())
+    rows = state.messages.rows[state.messages.find([sid.encode() for sid in expected])]
+    names = ("status", "has_error", "error_code", *_MONEY, "latency_ms")
+    assert rows[list(names)].tolist() == [_row(final) for final in finals]
     statuses = Counter(f"status_{final['status']}" for final in finals)
     codes = Counter(final["code"] for final in finals if final["code"] is not None)
     latencies = [final["latency_ms"] for final in finals if final["latency_ms"] is not None]
@@ -135,8 +147,7 @@ def _assert_counts(state: WorkingSet, log: Sequence[dict[str, Any]]) -> None:
         assert totals["messages"] == len(finals)
         found = {key: n for key, n in totals.items() if key.startswith("status_") and n}
         assert found == statuses
-        for money in ("base", "carrier_fee", "failed_fee", "provisional"):
-            key = f"{money}_micros"
+        for key in _MONEY:
             assert totals[key] == sum(final[key] for final in finals), key
         assert cells.counters[:, COUNTERS.index("latency_max_ms")].max(initial=0) == most
         assert totals["latency_count"] == len(latencies)
@@ -151,23 +162,28 @@ def _assert_counts(state: WorkingSet, log: Sequence[dict[str, Any]]) -> None:
 _STATUSES = ("queued", "sent", "delivered", "undelivered", "failed", "canceled", "read")
 
 
+@pytest.mark.parametrize("size", [1000, 173])
 @pytest.mark.parametrize("count", range(5))
-def test_every_order(count: int) -> None:
-    """Up to four receipts, each twice, in all their orders and around their message."""
+def test_every_order(count: int, size: int) -> None:
+    """Up to four receipts in all their orders around their message, one of the events twice."""
     seeded = random.Random(count)
+    orders: list[list[dict[str, Any]]] = []
     for chosen in itertools.combinations(_STATUSES, count):
-        receipts = [
-            _receipt(status, 10 * at, **_extras(seeded, status))
-            for at, status in enumerate(chosen, 1)
-        ]
-        orders = list(itertools.permutations([_message(), *receipts]))
-        for order in seeded.sample(orders, min(len(orders), 12)):
-            log = list(order)
-            log.insert(seeded.randrange(len(log) + 1), seeded.choice(order))
-            folder, state = _folder(), WorkingSet(0, 0, 0, 0)
-            _fold(folder, state, log, [seeded.randint(1, len(log))])
-            assert len(state.orphans) == 0
-            _assert_counts(state, log)
+        for places in itertools.permutations(range(count + 1)):
+            sid = f"SM{len(orders)}"
+            events = [_message(sid)] + [
+                _receipt(status, 10 * at, sid, **_extras(seeded, status))
+                for at, status in enumerate(chosen, 1)
+            ]
+            order = [events[place] for place in places]
+            order.insert(seeded.randrange(count + 2), seeded.choice(order))
+            orders.append(order)
+    # The first events of all messages, then the second ones, and so on.
+    log = [event for events in zip(*orders, strict=True) for event in events]
+    folder, state = _folder(), WorkingSet(0, 0, 0, 0)
+    _fold(folder, state, log, [size])
+    assert len(state.orphans) == 0
+    _assert_counts(state, log)
 
 
 def _extras(seeded: random.Random, status: str) -> dict[str, Any]:
