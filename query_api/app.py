@@ -34,6 +34,9 @@ from query_api.routes import admin, me, privacy, reports, root
 from query_api.settings import ApiSettings, load_settings
 from query_api.stamps import Stamps
 
+_STAMP_QUERIES = 2
+"""The progress and the stamps of users, at the same time."""
+
 
 def create_app(
     settings: ApiSettings | None = None, clock: Callable[[], float] = time.time
@@ -47,6 +50,9 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         logs.configure()
         pool = ClickHousePool(settings, metrics)
+        # Kept answers must not wait behind those that are computed.
+        stamp_pool = ClickHousePool(settings, metrics, _STAMP_QUERIES)
+        metrics.pool_size.set(settings.pool_size + _STAMP_QUERIES)
         auditor = Auditor(pool, metrics)
         publisher = KafkaPublisher(settings)
         app.state.backend = Backend(
@@ -57,7 +63,7 @@ def create_app(
             auditor=auditor,
             publisher=publisher,
             users=Buckets(settings.user_requests_per_minute, clock),
-            stamps=Stamps(pool, clock),
+            stamps=Stamps(stamp_pool, clock),
             cache=AnswerCache(settings.cache_mb * 1_000_000, metrics),
             signer=signer,
             probe=Probe(pool, settings, clock),
@@ -69,6 +75,7 @@ def create_app(
         await auditor.close()
         publisher.close()
         pool.close()
+        stamp_pool.close()
 
     app = FastAPI(
         title="SMS usage analytics",

@@ -55,15 +55,15 @@ _TEXT_CHARACTERS = 200
 
 
 class ClickHousePool:
-    """Answers SQL questions, at most `pool_size` at a time."""
+    """Answers SQL questions, at most `size` at a time (`pool_size` unless given)."""
 
-    def __init__(self, settings: ApiSettings, metrics: Metrics) -> None:
+    def __init__(self, settings: ApiSettings, metrics: Metrics, size: int | None = None) -> None:
+        size = size or settings.pool_size
         self._settings = settings
         self._metrics = metrics
         self._idle: LifoQueue[Client] = LifoQueue()
-        self._turns = asyncio.Semaphore(settings.pool_size)
-        self._threads = ThreadPoolExecutor(settings.pool_size, "clickhouse")
-        metrics.pool_size.set(settings.pool_size)
+        self._turns = asyncio.Semaphore(size)
+        self._threads = ThreadPoolExecutor(size, "clickhouse")
 
     async def ask(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows:
         """The rows that `sql` gives for typed `parameters`; raises `UnavailableError`."""
