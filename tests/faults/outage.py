@@ -1,6 +1,6 @@
 """A worker and an API under load whose ClickHouse fails in three ways, and what was seen.
 
-A router sends 3,000 events a second, poison among them. Behind a proxy ClickHouse carries out
+A router sends 1,500 events a second, poison among them. Behind a proxy ClickHouse carries out
 inserts whose replies are lost, refuses connections, and accepts them and hangs, a third of
 `SMS_TEST_OUTAGE_S` seconds (15) each, and every time the worker has caught up before.
 """
@@ -30,13 +30,13 @@ from tests.oracle import ledger
 OUTAGE_S = float(os.environ.get("SMS_TEST_OUTAGE_S", "15"))
 BEFORE_S, AFTER_S = 6.0, 3.0
 FAILURES = (Mode.LOSES_REPLIES, Mode.REFUSES, Mode.HANGS)
-RATE, USERS, PARTITIONS = 3000, 60, 8
+RATE, USERS, PARTITIONS = 1500, 60, 8
 TRAFFIC = ["--rate", str(RATE), "--users", str(USERS), "--seed", "5"]
 TRAFFIC += ["--poison", "0.01", "--receipts", "0.2"]
 
 # Small, so that a short outage is long enough to fill them: events wait in Kafka instead, and
 # most duplicates are of messages that are in ClickHouse only.
-MAX_PENDING = 10_000
+MAX_PENDING = 5_000
 LIMITS = {
     "SMS_MAX_PENDING_EVENTS": str(MAX_PENDING),
     "SMS_MAX_RECENT_MESSAGES": "2000",
