@@ -33,6 +33,7 @@ class Log:
     """Questions about the usage topic's log, over a connection that no fetch holds back."""
 
     def __init__(self, bootstrap_servers: str) -> None:
+        self._bootstrap_servers = bootstrap_servers
         self._admin = AdminClient({"bootstrap.servers": bootstrap_servers})
 
     def describe(self) -> tuple[str, int]:
@@ -55,6 +56,19 @@ class Log:
     def ends(self, partitions: Iterable[int]) -> dict[int, int]:
         """The offset after the log's last record, by partition."""
         return self._offsets(partitions, OffsetSpec.latest())
+
+    def next_record(self, partition: int, offset: int) -> int:
+        """The offset of the first record at or after `offset`, waiting until one is there."""
+        settings = {"bootstrap.servers": self._bootstrap_servers, "group.id": "looks-only"}
+        consumer = Consumer({**settings, "enable.auto.commit": False, "auto.offset.reset": "error"})
+        try:
+            consumer.assign([TopicPartition(USAGE, partition, offset)])
+            while (record := consumer.poll(_RPC_S)) is None or record.error() is not None:
+                if record is not None:
+                    _raise_unless_passing(record.error(), record)
+            return int(record.offset())
+        finally:
+            consumer.close()
 
     def _offsets(self, partitions: Iterable[int], spec: OffsetSpec) -> dict[int, int]:
         asked = {TopicPartition(USAGE, partition): spec for partition in partitions}

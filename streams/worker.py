@@ -193,6 +193,12 @@ class Worker:
         first = self._log.starts([chunk.partition])[chunk.partition]
         if first > expected:
             raise gone_unread(chunk.partition, first, expected)
+        there = self._log.next_record(chunk.partition, expected)
+        if there < chunk.offsets[0]:
+            raise RuntimeError(
+                f"partition {chunk.partition} of {USAGE}: the chunk begins at {chunk.offsets[0]},"
+                f" and record {there} was not folded"
+            )
         metrics.SKIPPED_OFFSETS.inc(chunk.offsets[0] - expected)
 
     async def _flush(self) -> None:

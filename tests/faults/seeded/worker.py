@@ -6,6 +6,7 @@ file DIRECTORY/P exists takes the file away and kills itself. `SMS_TEST_WITHOUT`
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from streams import loading, sink, worker
+from streams import loading, reader, sink, worker
 from streams.clickhouse import Store
 from streams.consumer import DurableConsumer
 from streams.core import cells, fold, recent
@@ -32,7 +33,6 @@ POINTS = (
     "before commit",
     "while loading",
 )
-SAFEGUARDS = ("position guard", "order of durability", "contiguity", "cold read", "unwritten rows")
 
 
 def main() -> int:
@@ -98,25 +98,32 @@ def _without_position_guard() -> None:
 
 
 def _without_order_of_durability() -> None:
-    insert = sink.Sink._insert
-    flush = sink.Sink.flush
+    """Progress is written first, and what it says is believed."""
+    insert, flush = sink.Sink._insert, sink.Sink.flush
 
     def progress_first(self: sink.Sink, snapshots: Any, gone: threading.Event) -> None:
         insert(self, "source_progress", self._progress(snapshots), gone)
         flush(self, snapshots, gone)
 
     _patch(sink.Sink, "flush", progress_first)
+    _patch(reader.Reader, "committed", lambda self, partitions: {})
+
+
+def _with_a_lossy_reader() -> None:
+    """Now and then the reader loses a chunk, as Faust's own fetcher did."""
+    poll = reader.Reader.poll
+    count = itertools.count(1)
+
+    def poll_some(self: reader.Reader) -> list[Any]:
+        return [chunk for chunk in poll(self) if next(count) % 6]
+
+    _patch(reader.Reader, "poll", poll_some)
 
 
 def _without_contiguity() -> None:
-    async def blindly(self: worker.Worker, chunk: Any) -> None:
-        state = self._states.get(chunk.partition)
-        if state is not None:
-            async with self._folding:
-                await self._in("fold", self._folder.fold, state, chunk)
-            self._flush_now.set()
-
-    _patch(worker.Worker, "_fold", blindly)
+    """The reader loses chunks, and nobody looks."""
+    _with_a_lossy_reader()
+    _patch(worker.Worker, "_check_gap", lambda self, chunk, expected: None)
 
 
 def _without_cold_read() -> None:
@@ -136,6 +143,7 @@ _WITHOUT: dict[str, Callable[[], None]] = {
     "position guard": _without_position_guard,
     "order of durability": _without_order_of_durability,
     "contiguity": _without_contiguity,
+    "every chunk": _with_a_lossy_reader,
     "cold read": _without_cold_read,
     "unwritten rows": _without_unwritten_rows,
 }
