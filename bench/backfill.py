@@ -33,7 +33,7 @@ def main() -> int:
     """Run once and report; RuntimeError if the total does not become what was sent."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--events", type=int, default=1_000_000)
-    arguments.add_argument("--workers", type=int, default=1)
+    arguments.add_argument("--workers", type=int, default=2, help="one a core, say")
     options = arguments.parse_args()
     with running() as platform:
         return _measure(platform, options.events, options.workers)

@@ -67,7 +67,7 @@ class Intake:
 
     def shapes(self, events: Events) -> Any:
         """The row of the shape table of each event, of the chunk that was taken in last."""
-        return self._decoder.shapes.table[events.shapes]
+        return self._decoder.shapes.gather(events.shapes)
 
     def take_in(self, state: WorkingSet, chunk: Chunk) -> tuple[Part, dict[int, Rejected]]:
         """The good events, and why other records are none, by their index in the chunk.

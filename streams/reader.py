@@ -24,7 +24,8 @@ from schemas.topics import USAGE
 from streams.errors import WorkerStoppedError
 from streams.intake import Chunk
 
-_BATCH = 10_000
+# Many at once: what is done once a chunk then weighs little.
+_BATCH = 40_000
 _POLL_S = 0.05
 _RPC_S = 10.0
 

@@ -36,6 +36,7 @@ from streams.errors import AbandonedError, PoisonRecordError, WorkerStoppedError
 from streams.folding import Folder
 from streams.intake import Chunk
 from streams.loading import Loader
+from streams.memory import keep_freed_memory
 from streams.reader import Log, Reader
 from streams.reference import ReferenceData
 from streams.settings import WorkerSettings
@@ -343,6 +344,7 @@ def main(settings: WorkerSettings | None = None) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    keep_freed_memory()
     try:
         settings = settings or WorkerSettings()
         if settings.metrics_port:

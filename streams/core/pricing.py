@@ -47,6 +47,7 @@ _NAME_OF = {
     "message_type": {code: name for name, code in MESSAGE_TYPES.items()},
 }
 
+_MEMO_LIMIT = 100_000
 _Candidate = tuple[int, Rate, dict[int, Quote]]
 
 
@@ -57,6 +58,7 @@ class RateIndex:
         self.exempt = frozenset(card.exempt.exempt_error_codes)
         self._rates = card.rates
         self._tiers: dict[tuple[str, str | None, str, str], list[_Candidate]] = {}
+        self._quotes: dict[tuple[int, int], tuple[int, ...]] = {}
         # Between two of these instants no quote changes.
         starts = {instant_ms(rate.valid_from) for rate in card.rates}
         self._starts = np.array(sorted(starts), np.int64)
@@ -77,6 +79,8 @@ class RateIndex:
         key = (country, mcc_mnc, direction, message_type)
         tiers = self._tiers.get(key)
         if tiers is None:
+            if len(self._tiers) > _MEMO_LIMIT:
+                self._tiers.clear()
             tiers = self._tiers[key] = self._candidates(*key)
         units = segments if message_type == "sms" else 1
         for valid_from, rate, quotes in tiers:
@@ -105,17 +109,22 @@ class RateIndex:
         kinds = (countries.astype(np.int64) * 4 + directions * 2 + message_types) * 128 + segments
         keys = np.stack([kinds * (len(self._starts) + 1) + eras, _numbers(carriers)])
         alike, of_each = distinct(keys)
+        if len(self._quotes) > _MEMO_LIMIT:
+            self._quotes.clear()
         rows = []
-        for place in alike.tolist():
-            quote = self.quote(
-                country_text(int(countries[place])),
-                carriers[place].decode() or None,
-                _NAME_OF["direction"][int(directions[place])],
-                _NAME_OF["message_type"][int(message_types[place])],
-                int(segments[place]),
-                int(at_ms[place]),
-            )
-            rows.append(msgspec.structs.astuple(quote))
+        for place, kind, carrier in zip(alike.tolist(), *keys[:, alike].tolist(), strict=True):
+            row = self._quotes.get((kind, carrier))
+            if row is None:
+                quote = self.quote(
+                    country_text(int(countries[place])),
+                    carriers[place].decode() or None,
+                    _NAME_OF["direction"][int(directions[place])],
+                    _NAME_OF["message_type"][int(message_types[place])],
+                    int(segments[place]),
+                    int(at_ms[place]),
+                )
+                row = self._quotes[kind, carrier] = msgspec.structs.astuple(quote)
+            rows.append(row)
         table = np.array(rows, np.int64).reshape(-1, 4)[of_each]
         return table[:, :3], table[:, 3] != 0
 

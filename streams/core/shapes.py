@@ -36,6 +36,8 @@ SHAPE = np.dtype(
 )
 """Codes as in `schemas.rows`; `country` as `country_number`, 0 for none."""
 
+_BYTES = np.dtype(f"V{SHAPE.itemsize}")
+
 
 def country_number(country: str) -> int:
     """An ISO 3166 alpha-2 code as 1 … 676, in alphabetical order."""
@@ -72,6 +74,11 @@ class Shapes:
                 if code is None:
                     found[place] = self._code(keys[place])
         return np.array(found, np.int64)
+
+    def gather(self, codes: Ints) -> Any:
+        """The row of `table` of each code."""
+        # As bytes: an index into an array of records would be followed field by field.
+        return self.table.view(_BYTES).take(codes).view(SHAPE)
 
     def _code(self, key: Key) -> int:
         known = self._codes.get(key)

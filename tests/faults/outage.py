@@ -44,7 +44,7 @@ LIMITS = {
     # Its pages become memory when the first sid falls into them, so a large one would seem to grow.
     "SMS_SID_FILTER_MB": "4",
 }
-READ = 10_000
+READ = 40_000
 """Records that the reader takes at once; so many may come on top of `MAX_PENDING`."""
 MEMORY_BYTES = (MAX_PENDING + READ) * 4096 + (128 << 20)
 """By how much the worker may grow: 4 KiB an event (its message, cells, insert buffers), and what
