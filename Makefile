@@ -31,7 +31,7 @@ check: setup ## format, lint, types, imports and pure tests, in under a minute
 	@$(BIN)/pytest -m "not live" -n 2
 
 faults: setup ## ClickHouse failing for a minute, then seeds 1-200 of random faults (hours; goes on where it stopped)
-	@SMS_TEST_OUTAGE_S=60 $(BIN)/pytest tests/faults
+	@SMS_TEST_LONG=1 SMS_TEST_OUTAGE_S=60 $(BIN)/pytest tests/faults
 	@$(BIN)/python -m tests.faults.seeded.runs 1-200 --results faults.ndjson --report docs/faults.md
 
 bench: setup ## time to visibility, speed of a backfill, a large report, into bench/RESULTS.md

@@ -1,4 +1,4 @@
-"""Reference data: the user–phone mapping and the rate card, followed from their compacted topics.
+"""Reference data: user–phone mapping, rate card and consents, followed from compacted topics.
 
 Read to the end before anything is folded, then followed by a thread. What was decided from it is
 stored with each message, so it may change at any time.
@@ -21,8 +21,9 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from schemas.phones import UserPhone
+from schemas.privacy import Consent
 from schemas.rates import ExemptCodes, Rate, bundled_card, card_of
-from schemas.topics import RATE_CARD, USER_PHONES
+from schemas.topics import PRIVACY, RATE_CARD, USER_PHONES
 from streams.core.message import Reference
 from streams.core.pricing import RateIndex, usd_rates
 from streams.numbers import NumberHash, country_of
@@ -30,7 +31,7 @@ from streams.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
 
-_TOPICS = (USER_PHONES, RATE_CARD)
+_TOPICS = (USER_PHONES, RATE_CARD, PRIVACY)
 _TIMEOUT_S = 10.0
 
 
@@ -40,6 +41,7 @@ class ReferenceData:
     def __init__(self, settings: WorkerSettings) -> None:
         self._users: dict[str, int] = {}
         self._rates: dict[str, Rate | ExemptCodes] = {}
+        self._withdrawn: dict[str, int] = {}
         self._log = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
         self._positions = dict.fromkeys(_TOPICS, 0)
         self._moved = threading.Condition()
@@ -66,7 +68,7 @@ class ReferenceData:
         )
 
     def load(self) -> None:
-        """Read both topics to their present end, then go on following them in a thread."""
+        """Read the topics to their present end, then go on following them in a thread."""
         self._consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING) for topic in _TOPICS])
         self._thread.start()
         self.catch_up()
@@ -113,7 +115,7 @@ class ReferenceData:
         first = self._consumer.poll(timeout_s)
         if first is None:
             return
-        changed, moved = False, {}
+        changed, moved, withdrawn = False, {}, dict(self._withdrawn)
         for record in (first, *self._consumer.consume(10_000, 0)):
             error = record.error()
             if error is not None and error.code() != KafkaError._PARTITION_EOF:
@@ -126,6 +128,9 @@ class ReferenceData:
         if changed:
             card = card_of(self._rates.values()) if self._rates else bundled_card()
             self.current = msgspec.structs.replace(self.current, rates=RateIndex(card))
+        if self._withdrawn != withdrawn:
+            ids = frozenset(self._withdrawn.values())
+            self.current = msgspec.structs.replace(self.current, withdrawn=ids)
         with self._moved:
             self._positions.update(moved)
             self._moved.notify_all()
@@ -146,6 +151,9 @@ class ReferenceData:
             else:
                 self._users[key] = msgspec.json.decode(value, type=UserPhone).user_id
             return False
+        if record.topic() == PRIVACY:
+            self._consent(key, value)
+            return False
         if value is None:
             self._rates.pop(key, None)
         elif key == "exempt_error_codes":
@@ -154,3 +162,13 @@ class ReferenceData:
             rate = msgspec.json.decode(value, type=Rate)
             self._rates[key] = rate
         return True
+
+    def _consent(self, key: str, value: bytes | None) -> None:
+        """Take in a consent record; without one a user has consented."""
+        if not key.endswith(":consent"):
+            return
+        self._withdrawn.pop(key, None)
+        if value is not None:
+            consent = msgspec.json.decode(value, type=Consent)
+            if not consent.analytics:
+                self._withdrawn[key] = consent.user_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,10 @@ from tests.faults.seeded.arena import Arena, arena
 from tests.faults.seeded.runs import run
 from tests.faults.seeded.schedule import Fault, Schedule
 
-pytestmark = pytest.mark.live
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif("SMS_TEST_LONG" not in os.environ, reason="minutes: `make faults` runs it"),
+]
 
 
 def _killed_at(*points: str) -> tuple[Fault, ...]:

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from schemas.privacy import Consent, consent_key, erasure_key
 from schemas.rates import ExemptCodes, Rate, bundled_card
-from schemas.topics import RATE_CARD, USER_PHONES
+from schemas.topics import PRIVACY, RATE_CARD, USER_PHONES
 from streams.core.pricing import Quote, RateIndex
 from streams.reference import ReferenceData
 from streams.settings import WorkerSettings
@@ -169,3 +170,19 @@ def _until(is_so: Callable[[], Any]) -> None:
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def _consent(user_id: int, *, analytics: bool) -> tuple[bytes, bytes]:
+    record = Consent(user_id, analytics, "2026-03-01T12:00:00Z", user_id)
+    return consent_key(user_id).encode(), msgspec.json.encode(record)
+
+
+def test_consents(broker: str, loaded: Callable[[], ReferenceData]) -> None:
+    withdrawn, granted = _consent(7, analytics=False), _consent(7, analytics=True)
+    others = [_consent(8, analytics=False), (erasure_key(9).encode(), b"{}"), (b"1:consent", b"?")]
+    send(broker, [withdrawn, *others, _consent(10, analytics=False)], PRIVACY)
+    data = loaded()
+    assert data.current.withdrawn == {7, 8, 10}
+    send(broker, [granted, (consent_key(10).encode(), None)], PRIVACY)
+    data.catch_up()
+    assert data.current.withdrawn == {8}
