@@ -21,7 +21,7 @@ setup: .venv/.ready ## make .venv with everything pinned by uv.lock
 demo: setup ## start everything on this machine, with a simulated router
 	@$(BIN)/sms-analytics up --data-dir $(DATA) --simulate 50 --backfill-days 90
 
-test: setup ## all tests, on real Kafka and the real ClickHouse engine (about 7 minutes)
+test: setup ## all tests, on real Kafka and the real ClickHouse engine (about 10 minutes)
 	@$(BIN)/pytest -n 2 --dist loadfile
 
 check: setup ## format, lint, types, imports and pure tests, in under a minute
