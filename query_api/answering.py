@@ -10,9 +10,15 @@ from pydantic import BaseModel, TypeAdapter
 
 from query_api.backend import Backend
 from query_api.freshness import Freshness, freshness
+from query_api.parameters import RangeParameters
+from query_api.period import Period
+from query_api.questions import Asker
 from query_api.stamps import system_stamp
 from query_api.zones import BUCKET_S, utc
 
+OfUser = Callable[[Asker, int, Period, Freshness, float, int], Awaitable[BaseModel]]
+"""What computes an answer about a user: of whom, over which period, how fresh the tables are, now
+in epoch seconds, and the message retention in days."""
 _TIME = TypeAdapter(datetime | None)
 
 
@@ -48,6 +54,19 @@ async def answer(
     generated_at, as_of = (_TIME.dump_json(moment) for moment in (utc(now), fresh.data_as_of))
     body = b'%s,"generated_at":%s,"data_as_of":%s}' % (kept.body, generated_at, as_of)
     return Response(body, 200, headers, media_type="application/json")
+
+
+async def answer_about_user(
+    backend: Backend, request: Request, user_id: int, parameters: RangeParameters, shape: OfUser
+) -> Response:
+    """The response to a question about one user over a range; `shape` computes the answer."""
+    now = backend.clock()
+    period, retention = parameters.period(now), backend.settings.message_retention_days
+
+    def make(fresh: Freshness) -> Awaitable[BaseModel]:
+        return shape(backend.pool, user_id, period, fresh, now, retention)
+
+    return await answer(backend, request, user_id, now, make)
 
 
 def _is_known(request: Request, etag: str) -> bool:

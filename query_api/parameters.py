@@ -27,10 +27,20 @@ _CURSOR = "`next_cursor` of the page before; all other parameters as there."
 Status = Literal[STATUSES]  # type: ignore[valid-type]
 
 
-class RangeParameters(BaseModel):
-    """The range of time: named, or start and end."""
-
+class _Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+class _Paged(_Parameters):
+    """Parameters with a `limit` and a `cursor`."""
+
+    def asked(self) -> str:
+        """What a cursor belongs to: every parameter but the page itself."""
+        return self.model_dump_json(exclude={"cursor", "limit"})
+
+
+class RangeParameters(_Parameters):
+    """The range of time: named, or start and end."""
 
     time_range: TimeRange | None = Field(
         None,
@@ -64,17 +74,13 @@ class RangeParameters(BaseModel):
         return resolve_period(self.time_range, self.start, self.end, self.timezone, now)
 
 
-class SystemParameters(RangeParameters):
+class SystemParameters(RangeParameters, _Paged):
     """The range of time, and a page of the comparison of users."""
 
     order_by: Order = Field("messages", description="The number by which users are ordered.")
     order: Literal["desc", "asc"] = Field("desc", description="Largest or smallest first.")
     limit: int = Field(20, ge=1, le=500, description="Users on a page.")
     cursor: str | None = Field(None, max_length=MAX_CHARACTERS, description=_CURSOR)
-
-    def asked(self) -> str:
-        """What a cursor belongs to: every parameter but the page itself."""
-        return self.model_dump_json(exclude={"cursor", "limit"})
 
 
 class ReportParameters(RangeParameters):
@@ -95,10 +101,8 @@ class ReportParameters(RangeParameters):
         return self
 
 
-class CostExportParameters(BaseModel):
+class CostExportParameters(_Parameters):
     """The whole UTC days of an export, and its format."""
-
-    model_config = ConfigDict(extra="forbid")
 
     time_range: TimeRange | None = Field(
         None, description="So many UTC days, today included.", examples=["30d"]
@@ -130,10 +134,8 @@ class CostExportParameters(BaseModel):
         return period
 
 
-class PerformanceParameters(BaseModel):
+class PerformanceParameters(_Parameters):
     """How far back, and whose hours."""
-
-    model_config = ConfigDict(extra="forbid")
 
     window: Window = Field("24h", description="Up to now.")
     timezone: str = Field(
@@ -145,10 +147,8 @@ class PerformanceParameters(BaseModel):
         return requested_zone(self.timezone)
 
 
-class AuditParameters(BaseModel):
+class AuditParameters(_Paged):
     """Which entries of the audit log, and a page of them."""
-
-    model_config = ConfigDict(extra="forbid")
 
     actor_id: int | None = Field(None, ge=0, le=MAX_USER_ID, description="Who asked; 0: nobody.")
     subject_id: int | None = Field(
@@ -171,15 +171,9 @@ class AuditParameters(BaseModel):
     limit: int = Field(100, ge=1, le=1000, description="Entries on a page.")
     cursor: str | None = Field(None, max_length=MAX_CHARACTERS, description=_CURSOR)
 
-    def asked(self) -> str:
-        """What a cursor belongs to: every parameter but the page itself."""
-        return self.model_dump_json(exclude={"cursor", "limit"})
 
-
-class UserSearchParameters(BaseModel):
+class UserSearchParameters(_Paged):
     """Which users, and a page of them."""
-
-    model_config = ConfigDict(extra="forbid")
 
     user_id: int | None = Field(None, ge=1, le=MAX_USER_ID, description="Only this user.")
     phone_number: str | None = Field(
@@ -190,15 +184,9 @@ class UserSearchParameters(BaseModel):
     limit: int = Field(50, ge=1, le=500, description="Users on a page.")
     cursor: str | None = Field(None, max_length=MAX_CHARACTERS, description=_CURSOR)
 
-    def asked(self) -> str:
-        """What a cursor belongs to: every parameter but the page itself."""
-        return self.model_dump_json(exclude={"cursor", "limit"})
 
-
-class MessageParameters(BaseModel):
+class MessageParameters(_Paged):
     """Which messages of a user, and a page of them."""
-
-    model_config = ConfigDict(extra="forbid")
 
     direction: Literal["inbound", "outbound"] | None = Field(None, description="Only these.")
     status: Status | None = Field(None, description="Only messages whose current status it is.")
@@ -228,10 +216,6 @@ class MessageParameters(BaseModel):
     )
     limit: int = Field(100, ge=1, le=1000, description="Messages on a page.")
     cursor: str | None = Field(None, max_length=MAX_CHARACTERS, description=_CURSOR)
-
-    def asked(self) -> str:
-        """What a cursor belongs to: every parameter but the page itself."""
-        return self.model_dump_json(exclude={"cursor", "limit"})
 
 
 UserIdPath = Annotated[int, Path(ge=1, le=MAX_USER_ID, description="The user asked about.")]

@@ -17,12 +17,12 @@ from schemas.rows import STATUS_CODES
 from schemas.units import offset_of, partition_of
 from streams import metrics
 from streams.clickhouse import Store
-from streams.core.decode import Ints, Rejected
+from streams.core.columns import Ints
+from streams.core.decode import Rejected
 from streams.core.fold import Batch, fold, group
 from streams.core.history import Entry, History, own_entries, with_outcomes
-from streams.core.message import Messages, decide, without_rate
+from streams.core.message import Messages, decide, prices_in_micros, without_rate
 from streams.core.orphans import Orphan
-from streams.core.pricing import provider_micros
 from streams.core.receipts import apply_receipts, as_of
 from streams.core.seen import SidFilter, hashes_of
 from streams.errors import PoisonRecordError
@@ -95,6 +95,8 @@ class Folder:
     def _with_rates(self, part: Part, rejected: dict[int, Rejected]) -> Part:
         """The events that need no currency without a configured rate; others are rejected."""
         events = part.events
+        if not events.prices:
+            return part
         without = without_rate(events.prices, self._intake.shapes(events), self._reference.current)
         for place, currency in without.items():
             rejected[int(events.records[place])] = Rejected(
@@ -117,7 +119,7 @@ class Folder:
     def _add(self, state: WorkingSet, fresh: Part) -> Ints:
         """Make messages of new ones, with what has waited for them; returns their rows."""
         made = self._decide(state, fresh)
-        histories = _histories(state, fresh, made, self._prices(fresh))
+        histories = self._histories(state, fresh, made)
         rows = state.messages.add(fresh.events.sids, made)
         if histories:
             places = list(histories)
@@ -125,6 +127,33 @@ class Folder:
             changed = with_outcomes(made[places], outcomes)
             state.messages.replace(rows[places], changed, list(histories.values()))
         return rows
+
+    def _histories(self, state: WorkingSet, fresh: Part, made: Messages) -> dict[int, History]:
+        """Histories, by place, of new messages that have more to say than their rows.
+
+        Those are messages that receipts have waited for, and canceled ones with a price.
+        """
+        waited_for = state.orphans.sids(fresh.events.sids)
+        canceled = np.flatnonzero(made["status"] == STATUS_CODES["canceled"]).tolist()
+        prices = fresh.events.prices
+        places = [place for place in canceled if prices and prices[place] is not None]
+        if waited_for:
+            sids = enumerate(fresh.events.sids)
+            places = sorted({*places, *(place for place, sid in sids if sid in waited_for)})
+        if not places:
+            return {}
+        told = fresh.take(np.array(places, np.int64))
+        found = {}
+        for number, (own, price) in enumerate(
+            zip(own_entries(made[places]), self._prices(told), strict=True)
+        ):
+            history, record_ms = History(own.position), int(told.record_ms[number])
+            for entry in state.orphans.take(told.events.sids[number], own.position, record_ms):
+                if history.would_keep(entry):
+                    history.append(entry)
+            history.append(own._replace(price_micros=price))
+            found[places[number]] = history
+        return found
 
     def _decide(self, state: WorkingSet, part: Part) -> Messages:
         events, users = part.events, self._reference.current.users
@@ -144,15 +173,8 @@ class Folder:
             raise
 
     def _prices(self, part: Part) -> list[int | None]:
-        """The provider's price of each event in micro-USD."""
-        events, rates = part.events, self._reference.current.usd_rates
-        if not events.prices:
-            return [None] * len(part.positions)
-        currencies = self._intake.shapes(events)["currency"].tolist()
-        return [
-            None if price is None else provider_micros(price, rates[currency.decode()])
-            for price, currency in zip(events.prices, currencies, strict=True)
-        ]
+        shapes = self._intake.shapes(part.events)
+        return prices_in_micros(part.events.prices, shapes, self._reference.current)
 
     def _orphans(self, state: WorkingSet, chunk: Chunk, part: Part) -> list[Orphan]:
         """Each receipt as an entry of its message's history, and as what waits for the message."""
@@ -241,31 +263,6 @@ def _take_again(state: WorkingSet, part: Part, known: Ints) -> None:
     for place in known.tolist() if len(state.orphans) else ():
         sid, before = part.events.sids[place], int(part.positions[place])
         state.orphans.take(sid, before, int(part.record_ms[place]))
-
-
-def _histories(
-    state: WorkingSet, fresh: Part, made: Messages, prices: Sequence[int | None]
-) -> dict[int, History]:
-    """Histories, by place, of new messages that have more to say than their rows.
-
-    Those are messages that receipts have waited for, and canceled ones with a price.
-    """
-    waited_for = state.orphans.sids(fresh.events.sids)
-    canceled = np.flatnonzero(made["status"] == STATUS_CODES["canceled"]).tolist()
-    places = [place for place in canceled if prices[place] is not None]
-    if waited_for:
-        sids = enumerate(fresh.events.sids)
-        places = sorted({*places, *(place for place, sid in sids if sid in waited_for)})
-    found = {}
-    for place, own in zip(places, own_entries(made[places]), strict=True):
-        history = History(own.position)
-        sid, record_ms = fresh.events.sids[place], int(fresh.record_ms[place])
-        for entry in state.orphans.take(sid, own.position, record_ms):
-            if history.would_keep(entry):
-                history.append(entry)
-        history.append(own._replace(price_micros=prices[place]))
-        found[place] = history
-    return found
 
 
 def _expire(state: WorkingSet, record_ms: int) -> None:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from schemas.events import MAX_FUTURE_MS
 from schemas.units import DAY_MS
-from streams.core.decode import Decoder, Events, Ints, Rejected
+from streams.core.columns import Ints
+from streams.core.decode import Decoder, Events, Rejected
 from streams.core.message import key_is_of, untimely
 from streams.errors import PoisonRecordError
 from streams.reference import ReferenceData
@@ -81,13 +82,13 @@ class Intake:
         events, rejected = self._batch(state, chunk.offsets, values)
         for index in aside:
             rejected[index] = Rejected("quarantined", state.quarantined[chunk.offsets[index]])
-        is_good = self._have_keys(events, chunk, rejected)
-        is_good &= self._are_timely(events, chunk, rejected)
         part = Part(
             events,
             state.position(0) + np.array(chunk.offsets, np.int64)[events.records],
             np.array(chunk.timestamps, np.int64)[events.records],
         )
+        is_good = self._have_keys(events, chunk, rejected)
+        is_good &= self._are_timely(part, rejected)
         return part.take(np.flatnonzero(is_good)), rejected
 
     def _batch(
@@ -128,12 +129,10 @@ class Intake:
                 memo[user] = b"%d" % user
         return good
 
-    def _are_timely(
-        self, events: Events, chunk: Chunk, rejected: dict[int, Rejected]
-    ) -> npt.NDArray[np.bool_]:
+    def _are_timely(self, part: Part, rejected: dict[int, Rejected]) -> npt.NDArray[np.bool_]:
         """Which events lie near enough to their records' time; the others are rejected."""
         days = self._reference.current.retention_days
-        record_ms = np.array(chunk.timestamps, np.int64)[events.records]
+        events, record_ms = part.events, part.record_ms
         late_ms = record_ms - events.occurred_ms
         good = (late_ms >= -MAX_FUTURE_MS) & (late_ms <= days * DAY_MS)
         for place in np.flatnonzero(~good).tolist():

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from schemas.rows import COUNTERS, SPARSE, USER_TABLES
-from streams.core.cells import KEY, WIDTH, CellRows, Ints, Keys, combination, combination_parts
+from streams.core.cells import KEY, WIDTH, CellRows, Keys, combination, combination_parts
+from streams.core.columns import Ints
 from streams.core.counts import Histograms
 from streams.core.history import Entry
 from streams.core.message import MESSAGE, Messages

@@ -34,6 +34,7 @@ _ARRAYS = {
         for name in (
             "cells",
             "clock",
+            "columns",
             "counts",
             "decode",
             "fold",

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from query_api.access import as_admin
 from query_api.administration import audit_page, user_page
-from query_api.answering import answer
+from query_api.answering import answer, answer_about_user
 from query_api.backend import WithBackend
 from query_api.comparison import comparison_of
 from query_api.freshness import Freshness
@@ -70,13 +70,7 @@ async def user_sms_analytics(
     parameters: Annotated[RangeParameters, Query()],
 ) -> Response:
     """The answer that the user gets from `/me/sms-analytics`."""
-    now = backend.clock()
-    period, retention = parameters.period(now), backend.settings.message_retention_days
-
-    def make(fresh: Freshness) -> Awaitable[UserAnalytics]:
-        return user_analytics(backend.pool, user_id, period, fresh, now, retention)
-
-    return await answer(backend, request, user_id, now, make)
+    return await answer_about_user(backend, request, user_id, parameters, user_analytics)
 
 
 @router.get(
@@ -92,13 +86,7 @@ async def user_sms_costs(
     parameters: Annotated[RangeParameters, Query()],
 ) -> Response:
     """The answer that the user gets from `/me/sms-costs`."""
-    now = backend.clock()
-    period, retention = parameters.period(now), backend.settings.message_retention_days
-
-    def make(fresh: Freshness) -> Awaitable[UserCosts]:
-        return user_costs(backend.pool, user_id, period, fresh, now, retention)
-
-    return await answer(backend, request, user_id, now, make)
+    return await answer_about_user(backend, request, user_id, parameters, user_costs)
 
 
 @router.get("/api/v1/analytics/admin/sms-performance", summary="The system right now")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from query_api.access import as_user
-from query_api.answering import answer
+from query_api.answering import answer_about_user
 from query_api.backend import WithBackend
-from query_api.freshness import Freshness
 from query_api.messages import message_detail, message_page, search_of
 from query_api.parameters import MessageParameters, MessageSidPath, RangeParameters
 from query_api.routes.documented import ERRORS, NOT_FOUND, NOT_MODIFIED
@@ -37,13 +35,7 @@ async def my_sms_analytics(
     parameters: Annotated[RangeParameters, Query()],
 ) -> Response:
     """Totals, patterns, trend against the previous period, delivery, errors and breakdowns."""
-    now = backend.clock()
-    period, retention = parameters.period(now), backend.settings.message_retention_days
-
-    def make(fresh: Freshness) -> Awaitable[UserAnalytics]:
-        return user_analytics(backend.pool, principal.user_id, period, fresh, now, retention)
-
-    return await answer(backend, request, principal.user_id, now, make)
+    return await answer_about_user(backend, request, principal.user_id, parameters, user_analytics)
 
 
 @router.get(
@@ -59,13 +51,7 @@ async def my_sms_costs(
     parameters: Annotated[RangeParameters, Query()],
 ) -> Response:
     """Where the money went, the trend with a projection, and ways to spend less."""
-    now = backend.clock()
-    period, retention = parameters.period(now), backend.settings.message_retention_days
-
-    def make(fresh: Freshness) -> Awaitable[UserCosts]:
-        return user_costs(backend.pool, principal.user_id, period, fresh, now, retention)
-
-    return await answer(backend, request, principal.user_id, now, make)
+    return await answer_about_user(backend, request, principal.user_id, parameters, user_costs)
 
 
 @router.get("/api/v1/analytics/me/messages", summary="My messages")

@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.rows import COUNTERS, MAXIMA, SPARSE
+from streams.core.columns import Ints
 from streams.core.counts import Histograms, SparseCounts
-
-Ints = npt.NDArray[np.int64]
 
 KEY = np.dtype([("user_id", "i8"), ("bucket_s", "i8"), ("combination", "i4")])
 """User (0 in system tables), start of the bucket in s, and direction, type and country in one."""

@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
+from streams.core.columns import Ints
 
 _LARGE_FACTOR = 8
 _SMALL = 65_536
@@ -54,9 +53,9 @@ class SparseCounts:
         self._settle()
         parts = [_of(part, rows) for part in (self._large, self._recent)]
         which, keys, counts = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-        merged = _merged(which << 32 | keys + (1 << 31), counts)
+        merged = _merged(_places(which, keys), counts)
         sizes = np.bincount(merged.places >> 32, minlength=len(rows))
-        return Histograms(sizes, (merged.places & 0xFFFFFFFF) - (1 << 31), merged.counts)
+        return Histograms(sizes, _keys(merged.places), merged.counts)
 
     def drop(self, rows: Ints) -> None:
         """Forget everything about these rows."""
@@ -89,6 +88,10 @@ def _places(rows: Ints, keys: Ints) -> Ints:
     return rows << 32 | keys + (1 << 31)
 
 
+def _keys(places: Ints) -> Ints:
+    return (places & 0xFFFFFFFF) - (1 << 31)
+
+
 def _merged(places: Ints, counts: Ints) -> Part:
     """Entries summed up by place, without those of 0."""
     order = np.argsort(places, kind="stable")
@@ -107,4 +110,4 @@ def _of(part: Part, rows: Ints) -> tuple[Ints, Ints, Ints]:
     sizes = np.searchsorted(part.places, rows + 1 << 32) - first
     which = np.repeat(np.arange(len(rows)), sizes)
     at = np.arange(len(which)) + np.repeat(first - np.cumsum(sizes) + sizes, sizes)
-    return which, (part.places[at] & 0xFFFFFFFF) - (1 << 31), part.counts[at]
+    return which, _keys(part.places[at]), part.counts[at]

@@ -17,14 +17,12 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 from msgspec import UNSET, UnsetType
 
 from schemas.events import MAX_EVENT_BYTES, MAX_PRICE_USD, UsageEvent
 from streams.core.clock import Clock
+from streams.core.columns import Ints
 from streams.core.shapes import Key, Shapes
-
-Ints = npt.NDArray[np.int64]
 
 # The decoder's own limit is what the interpreter's stack has left, which would differ by replay.
 _MAX_NESTING = 64

@@ -28,14 +28,13 @@ from streams.core.cells import (
     MAX_COLUMNS,
     WIDTH,
     CellTable,
-    Ints,
     Keys,
     Sums,
     add_up,
     combination,
 )
+from streams.core.columns import Ints, distinct
 from streams.core.message import UNKNOWN_USER, Messages
-from streams.core.pricing import distinct
 
 MINUTE_KEPT_MS = 48 * 3_600_000
 """How long minutes are kept: older ones, by log time, are not written at all."""

@@ -12,12 +12,12 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from schemas.events import MAX_FUTURE_MS
 from schemas.rows import COST_SOURCES, DIRECTIONS, MESSAGE_TYPES, STATUS_CODES, USER_DECISIONS
 from schemas.units import DAY_MS
-from streams.core.decode import Events, Ints, Rejected
+from streams.core.columns import Flags, Ints, Records
+from streams.core.decode import Events, Rejected
 from streams.core.pricing import RateIndex, costs, provider_micros
 from streams.core.savings import gsm_saving, trim_saving
 from streams.core.shapes import country_number
@@ -66,7 +66,7 @@ Enums are codes of `schemas.rows`, `country` is a `country_number`. `position` i
 log of its `message` event, `version` that of the last event applied to it. `processing_us` and
 `latency_ms` are −1 where they are not known.
 """
-Messages = npt.NDArray[Any]
+Messages = Records
 """An array of `MESSAGE`."""
 
 
@@ -120,6 +120,19 @@ def without_rate(prices: list[str | None], shapes: Any, reference: Reference) ->
         for place in map(int, without)
         if prices[place] is not None
     }
+
+
+def prices_in_micros(
+    prices: list[str | None], shapes: Any, reference: Reference
+) -> list[int | None]:
+    """The provider's price of each event in micro-USD; their currencies must have rates."""
+    if not prices:
+        return [None] * len(shapes)
+    per_unit = {name.encode(): rate for name, rate in reference.usd_rates.items()}
+    return [
+        None if price is None else provider_micros(price, per_unit[currency])
+        for price, currency in zip(prices, shapes["currency"].tolist(), strict=True)
+    ]
 
 
 def decide(events: Events, shapes: Any, positions: Ints, reference: Reference) -> Messages:
@@ -189,13 +202,8 @@ def _price(made: Messages, prices: list[str | None], shapes: Any, reference: Ref
     names = ("rate_base_micros", "rate_carrier_micros", "rate_failed_micros")
     for column, name in enumerate(names):
         made[name] = quotes[:, column]
-    provider = np.full(len(made), -1, np.int64)
-    if prices:
-        per_unit = {name.encode(): rate for name, rate in reference.usd_rates.items()}
-        provider[:] = [
-            -1 if price is None else provider_micros(price, per_unit[currency])
-            for price, currency in zip(prices, shapes["currency"].tolist(), strict=True)
-        ]
+    micros = prices_in_micros(prices, shapes, reference)
+    provider = np.array([-1 if price is None else price for price in micros], np.int64)
     is_exempt = made["has_error"] & np.isin(made["error_code"], list(reference.rates.exempt))
     set_costs(made, provider, is_exempt)
     settled = COST_SOURCES["provider"]
@@ -203,7 +211,7 @@ def _price(made: Messages, prices: list[str | None], shapes: Any, reference: Ref
     made["cost_source"] = np.where(provider >= 0, settled, by_card)
 
 
-def set_costs(made: Messages, provider: Ints, is_exempt: npt.NDArray[np.bool_]) -> None:
+def set_costs(made: Messages, provider: Ints, is_exempt: Flags) -> None:
     """Price messages in their current status from their own rates; `provider` is −1 for none."""
     status = made["status"]
     made["base_micros"], made["carrier_fee_micros"], made["failed_fee_micros"] = costs(

@@ -14,15 +14,12 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from schemas.rates import Card, Rate
 from schemas.rows import DIRECTIONS, MESSAGE_TYPES
 from schemas.units import MICROS_PER_USD
+from streams.core.columns import Flags, Ints, distinct
 from streams.core.shapes import country_text
-
-Ints = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 
 _UNIT = Decimal(1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -148,20 +145,6 @@ class RateIndex:
         if mcc_mnc is not None:
             rows[:0] = [*tier(country, mcc_mnc), *tier("*", mcc_mnc)]
         return rows
-
-
-def distinct(keys: Ints) -> tuple[Ints, Ints]:
-    """Of the columns of a matrix: where the first of each kind is, and the kind of each.
-
-    Kinds are numbered in the order of the rows, the last row first.
-    """
-    order = np.lexsort(keys)
-    ordered = keys[:, order]
-    starts = np.ones(len(order), np.bool_)
-    starts[1:] = (ordered[:, 1:] != ordered[:, :-1]).any(axis=0)
-    of_each = np.empty(len(order), np.int64)
-    of_each[order] = np.cumsum(starts) - 1
-    return order[starts], of_each
 
 
 def _numbers(carriers: Any) -> Ints:

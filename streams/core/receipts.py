@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streams.core.decode import Ints
+from streams.core.columns import Ints
 from streams.core.history import Entry, History, Outcome, own_entries, then, with_outcomes
 from streams.core.message import Messages
 from streams.core.recent import MessageTable

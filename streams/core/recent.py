@@ -9,11 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from streams.core.decode import Ints
+from streams.core.columns import Ints, as_bytes, gather
 from streams.core.history import Entry, History
 from streams.core.message import MESSAGE, Messages
-
-_BYTES = np.dtype(f"V{MESSAGE.itemsize}")
 
 
 class MessageRows(NamedTuple):
@@ -51,7 +49,7 @@ class MessageTable:
         first, end = len(self._sids), len(self._sids) + len(sids)
         while end > len(self.rows):
             self._grow()
-        self.rows.view(_BYTES)[first:end] = messages.view(_BYTES)
+        as_bytes(self.rows)[first:end] = as_bytes(messages)
         self._is_dirty[first:end] = not is_durable
         self._sids.extend(sids)
         self._index.update(zip(sids, range(first, end), strict=True))
@@ -78,16 +76,14 @@ class MessageTable:
 
     def replace(self, rows: Ints, messages: Messages, histories: Sequence[History]) -> None:
         """Put messages and their histories into rows; they are to be written again."""
-        self.rows.view(_BYTES)[rows] = messages.view(_BYTES)
+        as_bytes(self.rows)[rows] = as_bytes(messages)
         for row, history in zip(rows.tolist(), histories, strict=True):
             self.histories[self._sids[row]] = history
         self._is_dirty[rows] = self._has_history[rows] = True
 
     def gather(self, rows: Ints) -> Messages:
         """A copy of the messages in these rows."""
-        # As bytes: an index into an array of records would be followed field by field.
-        gathered: Messages = self.rows.view(_BYTES).take(rows).view(MESSAGE)
-        return gathered
+        return gather(self.rows, rows)
 
     def take_dirty(self) -> MessageRows:
         """Copy the messages that changed since the last call and mark them clean."""
@@ -111,7 +107,7 @@ class MessageTable:
         stays = self._is_dirty[:count].copy()
         stays[count - keep // 2 :] = True
         left = int(np.count_nonzero(stays))
-        self.rows[:left] = self.gather(np.flatnonzero(stays))
+        as_bytes(self.rows)[:left] = as_bytes(self.gather(np.flatnonzero(stays)))
         for flags in (self._is_dirty, self._has_history):
             flags[:left] = flags[:count][stays]
             flags[left:] = False
@@ -124,7 +120,7 @@ class MessageTable:
     def _grow(self) -> None:
         size = len(self.rows)
         rows = np.zeros(2 * size, MESSAGE)
-        rows.view(_BYTES)[:size] = self.rows.view(_BYTES)
+        as_bytes(rows)[:size] = as_bytes(self.rows)
         self.rows = rows
         self._is_dirty = np.concatenate([self._is_dirty, np.zeros(size, np.bool_)])
         self._has_history = np.concatenate([self._has_history, np.zeros(size, np.bool_)])

@@ -10,11 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from schemas.rows import ENCODINGS
-
-Ints = npt.NDArray[np.int64]
+from streams.core.columns import Ints
 
 FEW_NON_GSM = 3
 """So few characters outside GSM-7 (a curly quote, a dash) can usually be replaced."""

@@ -11,11 +11,10 @@ from re import Pattern
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from schemas.rows import DIRECTIONS, ENCODINGS, MESSAGE_TYPES, STATUS_CODES
+from streams.core.columns import Ints, gather
 
-Ints = npt.NDArray[np.int64]
 Key = tuple[Any, ...]
 """An event's (type, direction, message_type, status, encoding, country_code, mcc_mnc, error_code,
 price_unit), decoded but not yet checked against the patterns."""
@@ -35,8 +34,6 @@ SHAPE = np.dtype(
     ]
 )
 """Codes as in `schemas.rows`; `country` as `country_number`, 0 for none."""
-
-_BYTES = np.dtype(f"V{SHAPE.itemsize}")
 
 
 def country_number(country: str) -> int:
@@ -77,8 +74,7 @@ class Shapes:
 
     def gather(self, codes: Ints) -> Any:
         """The row of `table` of each code."""
-        # As bytes: an index into an array of records would be followed field by field.
-        return self.table.view(_BYTES).take(codes).view(SHAPE)
+        return gather(self.table, codes)
 
     def _code(self, key: Key) -> int:
         known = self._codes.get(key)

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from streams.core.decode import Ints
+from streams.core.columns import Ints
 from streams.core.history import Entry, History
 from streams.core.message import MESSAGE
 from streams.core.recent import MessageRows, MessageTable
