@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Protocol
 
 from pydantic import BaseModel
 
@@ -32,40 +33,81 @@ class Kept:
     @classmethod
     def of(cls, answer: BaseModel) -> Kept:
         """The bytes of an answer whose last fields are `generated_at` and `data_as_of`."""
-        body = answer.model_dump_json(exclude=_TIMES).encode()[:-1]
+        return cls.of_body(answer.model_dump_json(exclude=_TIMES).encode()[:-1])
+
+    @classmethod
+    def of_body(cls, body: bytes) -> Kept:
+        """An answer that was made before, from its bytes."""
         # Weak (RFC 9110, 8.8.1): the same numbers, while the times move on.
         return cls(body, f'W/"{blake2b(body, digest_size=16).hexdigest()}"')
 
 
-class AnswerCache:
-    """The most recently used answers, up to `max_bytes`; 0 keeps none."""
+class SharedAnswers(Protocol):
+    """Answers that several processes share. Neither method raises: one that fails knows nothing."""
 
-    def __init__(self, max_bytes: int, metrics: Metrics) -> None:
+    async def get(self, key: Hashable) -> Kept | None: ...
+    async def put(self, key: Hashable, kept: Kept) -> None: ...
+
+
+@dataclass
+class _Flight:
+    """One computation and how many wait for it."""
+
+    task: asyncio.Task[Kept]
+    waiting: int = 0
+
+
+class AnswerCache:
+    """The most recently used answers, up to `max_bytes` (0 keeps none), before `shared` ones."""
+
+    def __init__(
+        self, max_bytes: int, metrics: Metrics, shared: SharedAnswers | None = None
+    ) -> None:
         self._max_bytes = max_bytes
         self._metrics = metrics
+        self._shared = shared
         self._kept: OrderedDict[Hashable, Kept] = OrderedDict()
         self._bytes = 0
-        self._flights: dict[Hashable, asyncio.Task[Kept]] = {}
+        self._flights: dict[Hashable, _Flight] = {}
 
     async def get(self, key: Hashable, make: Callable[[], Awaitable[BaseModel]]) -> Kept:
-        """The answer of a key; made once, however many ask for it at the same time."""
+        """The answer of a key; made once, however many ask for it at the same time.
+
+        Who asked first may leave while others wait; when the last one has left it is given up.
+        """
         if kept := self._kept.get(key):
             self._kept.move_to_end(key)
             self._metrics.cached("hit")
             return kept
         flight = self._flights.get(key)
         if flight is None:
-            self._metrics.cached("miss")
-            flight = asyncio.create_task(self._make(key, make))
+            flight = _Flight(asyncio.create_task(self._find(key, make)))
             self._flights[key] = flight
-            flight.add_done_callback(lambda _: self._flights.pop(key))
         else:
             self._metrics.cached("shared")
-        # Shielded: whoever asked first may leave while others wait.
-        return await asyncio.shield(flight)
+        flight.waiting += 1
+        try:
+            return await asyncio.shield(flight.task)
+        finally:
+            flight.waiting -= 1
+            if not flight.waiting:
+                flight.task.cancel()
+                # Another may have begun after this one was given up.
+                if self._flights.get(key) is flight:
+                    del self._flights[key]
 
-    async def _make(self, key: Hashable, make: Callable[[], Awaitable[BaseModel]]) -> Kept:
-        kept = Kept.of(await make())
+    async def _find(self, key: Hashable, make: Callable[[], Awaitable[BaseModel]]) -> Kept:
+        if self._shared and (kept := await self._shared.get(key)):
+            self._metrics.cached("hit")
+        else:
+            self._metrics.cached("miss")
+            kept = Kept.of(await make())
+            if self._shared:
+                await self._shared.put(key, kept)
+        self._keep(key, kept)
+        return kept
+
+    def _keep(self, key: Hashable, kept: Kept) -> None:
         size = len(kept.body) + _ENTRY_BYTES
         if size <= self._max_bytes:
             self._kept[key] = kept
@@ -74,4 +116,3 @@ class AnswerCache:
                 _, oldest = self._kept.popitem(last=False)
                 self._bytes -= len(oldest.body) + _ENTRY_BYTES
             self._metrics.cache_bytes.set(self._bytes)
-        return kept

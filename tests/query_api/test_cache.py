@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
-from query_api.cache import AnswerCache
+from query_api.cache import AnswerCache, Kept
 from query_api.metrics import Metrics
 from query_api.questions import Rows
 from query_api.stamps import Stamps
@@ -71,6 +71,64 @@ def test_who_leaves_takes_nobody_with_him() -> None:
         return (await second).body
 
     assert asyncio.run(story()) == b'{"number":1,"text":""'
+
+
+def test_when_the_last_has_left_the_computation_is_given_up() -> None:
+    begun: list[str] = []
+    ended: list[str] = []
+    cache = AnswerCache(10_000, Metrics())
+
+    async def slow() -> Answer:
+        begun.append("slow")
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("slow")
+        return Answer(number=1)
+
+    async def story() -> bytes:
+        askers = [asyncio.create_task(cache.get("a", slow)) for _ in range(2)]
+        await asyncio.sleep(0.01)
+        askers[0].cancel()
+        await asyncio.sleep(0.01)
+        assert (begun, ended) == (["slow"], [])
+        askers[1].cancel()
+        await asyncio.sleep(0)
+        # Whoever comes at this moment is not given the one that is being given up.
+        return (await cache.get("a", Maker().of(2))).body
+
+    assert asyncio.run(story()) == b'{"number":2,"text":""'
+    assert ended == ["slow"]
+
+
+class Shared:
+    """A store that all processes share, as a dictionary."""
+
+    def __init__(self) -> None:
+        self.kept: dict[Any, Kept] = {}
+
+    async def get(self, key: Hashable) -> Kept | None:
+        await asyncio.sleep(0)
+        return self.kept.get(key)
+
+    async def put(self, key: Hashable, kept: Kept) -> None:
+        self.kept[key] = kept
+
+
+def test_what_another_process_computed_is_not_computed_again() -> None:
+    maker, metrics, shared = Maker(), Metrics(), Shared()
+    first, second = (AnswerCache(10_000, m, shared) for m in (Metrics(), metrics))
+
+    async def story() -> None:
+        made = await first.get("a", maker.of(1))
+        for _ in range(2):
+            assert await second.get("a", maker.of(2)) == made
+        shared.kept.clear()
+        assert await second.get("a", maker.of(3)) == made
+
+    asyncio.run(story())
+    assert maker.made == [1]
+    assert _ratio(metrics) == 1
 
 
 def test_a_failure_is_everybodys_and_not_kept() -> None:
