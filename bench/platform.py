@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import clickhouse_connect
+from clickhouse_connect.driver.client import Client
 
 from deploy import runtime
 from deploy.data_dir import DataDirectory
@@ -37,11 +39,13 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 class Platform:
     """Broker and ClickHouse, and the product's processes on them; all end with `running`."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, tables: Path | None = None) -> None:
         self._load = os.getloadavg()[0]
         self.directory = directory
         self.children: dict[str, Child] = {}
-        kafka_port, clickhouse_port, self._api_port = (free_port() for _ in range(3))
+        kafka_port, clickhouse_port, self.api_port = (free_port() for _ in range(3))
+        if tables is not None:
+            shutil.copytree(tables, directory / "clickhouse")
         password, bootstrap = "bench-only", f"127.0.0.1:{kafka_port}"
         self.children["broker"] = kafka.start(
             directory / "kafka", kafka_port, directory / "kafka.log", print
@@ -53,7 +57,8 @@ class Platform:
         url = clickhouse.url(clickhouse_port, password)
         migrate(url)
         self.bootstrap = bootstrap
-        self.client = clickhouse_connect.get_client(**clickhouse_arguments(url))
+        self._url = url
+        (self.client,) = self.clients(1)
         (directory / "data").mkdir()
         self._data = DataDirectory(directory / "data")
         runs = Runtime(f"kafka://{bootstrap}", url, "", {})
@@ -90,12 +95,17 @@ class Platform:
         if child.exit_status:
             raise RuntimeError(f"{command} ended with {child.exit_status}: {child.last_line}")
 
-    def start_api(self) -> None:
+    def clients(self, number: int) -> list[Client]:
+        """Clients of ClickHouse."""
+        arguments = clickhouse_arguments(self._url)
+        return [clickhouse_connect.get_client(**arguments) for _ in range(number)]
+
+    def start_api(self, **environment: str) -> None:
         """Start the API and wait until it answers."""
-        self.start("API", "deploy.cli", "api", SMS_API_PORT=str(self._api_port))
+        self.start("API", "deploy.cli", "api", SMS_API_PORT=str(self.api_port), **environment)
         while True:
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self._api_port}/healthz", timeout=5)
+                urllib.request.urlopen(f"http://127.0.0.1:{self.api_port}/healthz", timeout=5)
                 return
             except OSError:
                 time.sleep(0.1)
@@ -107,12 +117,14 @@ class Platform:
 
     def request(self, path: str, user_id: int) -> urllib.request.Request:
         """A request to an API route by an admin who is this user."""
-        issued = int(time.time())
-        token = development_token(
-            self._data, user_id, ["user", "admin"], issued_at=issued, expires_in_s=600
-        )
-        url = f"http://127.0.0.1:{self._api_port}/api/v1/analytics{path}"
+        token = self.token(user_id, ["user", "admin"])
+        url = f"http://127.0.0.1:{self.api_port}/api/v1/analytics{path}"
         return urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+
+    def token(self, user_id: int, roles: list[str]) -> str:
+        """A token that holds for an hour."""
+        issued = int(time.time())
+        return development_token(self._data, user_id, roles, issued_at=issued, expires_in_s=3600)
 
     def log(self, name: str) -> Path:
         """Where a process writes its log."""
@@ -126,10 +138,11 @@ class Platform:
 
 
 @contextmanager
-def running() -> Iterator[Platform]:
-    """Broker and ClickHouse with topics and tables, until the end of the block."""
+def running(tables: Path | None = None) -> Iterator[Platform]:
+    """Broker and ClickHouse with topics and tables, until the end of the block; a copy of those
+    in the directory `tables`, if given."""
     with tempfile.TemporaryDirectory(prefix="sms-bench-") as name:
-        platform = Platform(Path(name))
+        platform = Platform(Path(name), tables)
         try:
             yield platform
         finally:
