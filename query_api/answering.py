@@ -9,11 +9,10 @@ from fastapi import Request, Response
 from pydantic import BaseModel, TypeAdapter
 
 from query_api.backend import Backend
-from query_api.freshness import Freshness, freshness
+from query_api.freshness import Freshness
 from query_api.parameters import RangeParameters
 from query_api.period import Period
 from query_api.questions import Asker
-from query_api.stamps import system_stamp
 from query_api.zones import BUCKET_S, utc
 
 OfUser = Callable[[Asker, int, Period, Freshness, float, int], Awaitable[BaseModel]]
@@ -34,10 +33,9 @@ async def answer(
     `make` computes the answer; its path, query, user and `now`'s quarter of an hour name it. Raises
     `UnavailableError`.
     """
-    # Read before the stamp: what it says is in the tables is in an answer of that stamp.
-    progress = await backend.stamps.progress()
-    fresh = freshness(progress)
-    stamp = system_stamp(progress) if user_id is None else await backend.stamps.of_user(user_id)
+    stamps = backend.stamps
+    reading = await (stamps.of_system() if user_id is None else stamps.of_user(user_id))
+    fresh = reading.fresh
     key = (
         request.scope["path"],
         request.scope["query_string"],
@@ -45,7 +43,7 @@ async def answer(
         int(now // BUCKET_S),
         fresh.overdue_before // BUCKET_S,
         fresh.as_of_ms is None,
-        stamp,
+        reading.stamp,
     )
     kept = await backend.cache.get(key, lambda: make(fresh))
     headers = {"ETag": kept.etag, "Cache-Control": "private, no-cache"}

@@ -239,6 +239,17 @@ async def user_stamps(asker: Asker, users: Sequence[int]) -> Rows:
     return await _ask(asker, "user_stamps", {"users": list(users)})
 
 
+async def changed_users(asker: Asker, since: Mapping[int, int], rows: int) -> Rows:
+    """Whose totals changed: of each source the events from a position on."""
+    asked = {
+        "sources": list(since),
+        "positions": list(since.values()),
+        "least": min(since.values()),
+        "page_rows": rows,
+    }
+    return await _ask(asker, "changed_users", asked)
+
+
 async def user_consent(asker: Asker, user_id: int) -> Rows:
     """What one user decided last about the analysis of his messages."""
     return await _ask(asker, "user_consent", {"user_id": user_id})

@@ -1,21 +1,71 @@
 """What an answer was computed from, as a value that changes whenever the tables do.
 
-Asked before every answer, so it has to be cheap: the progress at most once a second, the stamps of
-all users who wait in one query.
+Asked before every answer, so it has to be cheap: a few times a second, however many ask, the
+progress is read, and then which users the positions since the last time have changed. Only a user
+of whom nobody asked yet is looked up, all who wait in one query.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
 
 from query_api import questions
+from query_api.freshness import Freshness, freshness
 from query_api.questions import Asker, Rows
+from schemas.units import position, source_epoch
 
-_KEPT_S = 1.0
+_KEPT_S = 0.2
+_SYSTEM_KEPT_S = 1.0
+MAX_USERS = 100_000
+"""Of these the one that was looked up first is forgotten."""
+MAX_CHANGES = 10_000
+"""When more users changed since the last time, all are looked up again as they are asked about."""
 
 Stamp = Hashable
-UserStamps = dict[int, tuple[tuple[int, int], ...]]
+_UNKNOWN = Freshness(None)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the tables were: everything that `fresh` says is in an answer made after `stamp`."""
+
+    fresh: Freshness
+    stamp: Stamp
+
+
+@dataclass(frozen=True)
+class _Progress:
+    """How fresh the tables are, and up to which position the cells of each source are whole."""
+
+    fresh: Freshness = _UNKNOWN
+    limits: Mapping[int, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Rows) -> _Progress:
+        limits = {
+            row["source"]: position(source_epoch(row["source"]), row["next_offset"]) for row in rows
+        }
+        return cls(freshness(rows), limits)
+
+    def limit(self, source: int) -> int | None:
+        """None for a source that no worker writes any more; the epoch's begin for a new one."""
+        if source in self.limits or not self.limits:
+            return self.limits.get(source)
+        newest = source_epoch(max(self.limits))
+        epoch = source_epoch(source)
+        return position(epoch, 0) if epoch >= newest else None
+
+    def mark(self, source: int, version: int) -> int:
+        """A version as part of a stamp.
+
+        A flush writes one table after the other and the progress last. A version that it does not
+        reach yet may be in some tables only, so it stands for the limit, and odd: once the progress
+        has passed it, the mark is another one.
+        """
+        limit = self.limit(source)
+        return 2 * version if limit is None or version < limit else 2 * limit - 1
 
 
 class Stamps:
@@ -24,55 +74,86 @@ class Stamps:
     def __init__(self, asker: Asker, clock: Callable[[], float]) -> None:
         self._asker = asker
         self._clock = clock
-        self._progress: Rows = ()
-        self._until = 0.0
-        self._reading: asyncio.Task[Rows] | None = None
+        self._progress = _Progress()
+        self._read_at = float("-inf")
+        self._system: Reading | None = None
+        self._system_at = 0.0
+        # A user's marks by source; users with none have an entry, too.
+        self._users: dict[int, dict[int, int]] = {}
         self._waiting: set[int] = set()
-        self._next: asyncio.Task[UserStamps] | None = None
-        self._users_lock = asyncio.Lock()
+        self._round: asyncio.Task[None] | None = None
 
-    async def progress(self) -> Rows:
-        """The rows of `source_progress`, at most a second old."""
-        # A clock that was set back must not keep them for ever.
-        if self._until - _KEPT_S <= self._clock() < self._until:
-            return self._progress
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._read_progress())
-            self._reading.add_done_callback(self._end_reading)
-        # Shielded: the others still wait when this one is cancelled.
-        return await asyncio.shield(self._reading)
-
-    async def _read_progress(self) -> Rows:
-        self._progress = await questions.source_progress(self._asker)
-        self._until = self._clock() + _KEPT_S
-        return self._progress
-
-    def _end_reading(self, _: asyncio.Task[Rows]) -> None:
-        self._reading = None
-
-    async def of_user(self, user_id: int) -> Stamp:
-        """The versions of a user's cells by source, read after this was called."""
+    async def of_user(self, user_id: int) -> Reading:
+        """The marks of a user's cells."""
         self._waiting.add(user_id)
-        if self._next is None:
-            self._next = asyncio.create_task(self._read_waiting())
-        # Shielded: the others still wait when this one is cancelled.
-        found = await asyncio.shield(self._next)
-        return found.get(user_id, ())
+        if not self._is_current():
+            await self._next_round()
+        while (marks := self._users.get(user_id)) is None:
+            self._waiting.add(user_id)
+            await self._next_round()
+        return Reading(self._progress.fresh, tuple(sorted(marks.items())))
 
-    async def _read_waiting(self) -> UserStamps:
-        """The stamps of everybody who began to wait before the query before this one ended."""
-        async with self._users_lock:
-            users, self._waiting, self._next = sorted(self._waiting), set(), None
-            rows = await questions.user_stamps(self._asker, users)
-        found: UserStamps = {}
-        for row in rows:
-            found[row["user_id"]] = (
-                *found.get(row["user_id"], ()),
-                (row["source"], row["version"]),
+    async def of_system(self) -> Reading:
+        """The positions up to which the system's totals have come, at most once a second."""
+        now = self._clock()
+        if self._system is None or not 0 <= now - self._system_at < _SYSTEM_KEPT_S:
+            if not self._is_current():
+                await self._next_round()
+            self._system = Reading(
+                self._progress.fresh, tuple(sorted(self._progress.limits.items()))
             )
-        return found
+            self._system_at = self._read_at
+        return self._system
 
+    def _is_current(self) -> bool:
+        # A clock that was set back must not keep it for ever.
+        return 0 <= self._clock() - self._read_at < _KEPT_S
 
-def system_stamp(progress: Rows) -> Stamp:
-    """The positions up to which the system's totals have come."""
-    return tuple((row["source"], row["next_offset"]) for row in progress)
+    async def _next_round(self) -> None:
+        if self._round is None:
+            self._round = asyncio.create_task(self._read())
+            self._round.add_done_callback(self._end_round)
+        # Shielded: the others still wait when this one is cancelled.
+        await asyncio.shield(self._round)
+
+    def _end_round(self, _: asyncio.Task[None]) -> None:
+        self._round = None
+
+    async def _read(self) -> None:
+        """Read what is no longer current, then the users who began to wait meanwhile."""
+        if not self._is_current():
+            begin = self._clock()
+            await self._advance()
+            self._read_at = begin
+            if not self._progress.limits:
+                self._users.clear()  # Nothing says which of them change.
+        unknown, self._waiting = self._waiting - self._users.keys(), set()
+        if unknown:
+            await self._look_up(unknown)
+
+    async def _advance(self) -> None:
+        """Read the progress and, behind the last one, the users that changed."""
+        before, now = self._progress, _Progress.of(await questions.source_progress(self._asker))
+        since = {
+            source: before.limits.get(source, position(source_epoch(source), 0))
+            for source, limit in now.limits.items()
+            if limit != before.limits.get(source)
+        }
+        if since and self._users:
+            rows = await questions.changed_users(self._asker, since, MAX_CHANGES + 1)
+            if len(rows) > MAX_CHANGES:
+                self._users.clear()
+            for row in rows:
+                if (marks := self._users.get(row["user_id"])) is not None:
+                    marks[row["source"]] = now.mark(row["source"], row["newest"])
+        self._progress = now
+
+    async def _look_up(self, users: set[int]) -> None:
+        rows = await questions.user_stamps(self._asker, sorted(users))
+        found: dict[int, dict[int, int]] = {user: {} for user in users}
+        for row in rows:
+            mark = self._progress.mark(row["source"], row["newest"])
+            found[row["user_id"]][row["source"]] = mark
+        self._users |= found
+        while len(self._users) > MAX_USERS:
+            del self._users[next(iter(self._users))]

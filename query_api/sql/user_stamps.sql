@@ -2,9 +2,10 @@
 -- Grain: one row per user and source that has cells of the user.
 -- Parameters:
 --   users                         whose
--- Units: version is the position of the last event that changed any of the user's cells.
-SELECT user_id, source, max(version) AS version
-FROM user_usage_15m
+-- Units: newest is the position of the last event that changed any of the user's cells; every event
+--   that changes one of his cells changes the cell of its day.
+SELECT user_id, source, max(version) AS newest
+FROM user_usage_1d
 WHERE user_id IN {users:Array(UInt64)}
 GROUP BY user_id, source
 ORDER BY user_id, source

@@ -1,9 +1,9 @@
-"""The cache: one computation for many askers, bounded memory, failures not kept; and stamps."""
+"""The cache: one computation for many askers, bounded memory, failures not kept."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Any
 
 import pytest
@@ -11,8 +11,6 @@ from pydantic import BaseModel
 
 from query_api.cache import AnswerCache, Kept
 from query_api.metrics import Metrics
-from query_api.questions import Rows
-from query_api.stamps import Stamps
 
 
 class Answer(BaseModel):
@@ -191,62 +189,3 @@ def test_tags_are_of_the_numbers_and_not_of_the_times() -> None:
     first, second, third = asyncio.run(story())
     assert first == second != third
     assert first.startswith('W/"')
-
-
-class Asker:
-    """Answers questions about stamps and progress, slowly, and remembers them."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, Any]] = []
-
-    async def ask(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows:
-        self.asked.append((question, parameters.get("users")))
-        await asyncio.sleep(0.01)
-        users = parameters.get("users", ())
-        return [{"user_id": user, "source": 1, "version": user * 10} for user in users if user > 1]
-
-
-def test_the_stamps_of_all_who_wait_are_one_query() -> None:
-    asker = Asker()
-
-    async def story() -> list[Any]:
-        stamps = Stamps(asker, lambda: 0.0)
-        first = asyncio.create_task(stamps.of_user(1))
-        await asyncio.sleep(0.005)
-        others = [asyncio.create_task(stamps.of_user(user)) for user in (3, 2, 3)]
-        return [await first, *(await asyncio.gather(*others))]
-
-    assert asyncio.run(story()) == [(), ((1, 30),), ((1, 20),), ((1, 30),)]
-    assert asker.asked == [("user_stamps", [1]), ("user_stamps", [2, 3])]
-
-
-def test_a_stamp_is_read_after_it_was_asked_for() -> None:
-    asker = Asker()
-
-    async def story() -> None:
-        stamps = Stamps(asker, lambda: 0.0)
-        first = asyncio.create_task(stamps.of_user(2))
-        await asyncio.sleep(0.005)
-        # The query that runs began before: it may miss what this caller knows.
-        await stamps.of_user(2)
-        await first
-
-    asyncio.run(story())
-    assert len(asker.asked) == 2
-
-
-def test_progress_is_asked_once_a_second() -> None:
-    asker, now = Asker(), [100.0]
-
-    async def story() -> None:
-        stamps = Stamps(asker, lambda: now[0])
-        await asyncio.gather(*(stamps.progress() for _ in range(5)))
-        now[0] += 0.9
-        await stamps.progress()
-        now[0] += 0.2
-        await stamps.progress()
-        now[0] -= 50
-        await stamps.progress()
-
-    asyncio.run(story())
-    assert len(asker.asked) == 3

@@ -1,0 +1,16 @@
+-- changed_users: whose totals events from some positions on have changed.
+-- Grain: one row per user and source.
+-- Parameters:
+--   sources, positions            parallel arrays: the sources that moved, and from where on
+--   least                         the least of the positions, for the index of versions
+--   page_rows                     how many rows at most
+-- Units: newest is the position of the last event that changed any of the user's cells; every event
+--   that changes one of his cells changes the cell of its day.
+SELECT user_id, source, max(version) AS newest
+FROM user_usage_1d
+WHERE version >= {least:UInt64}
+  AND source IN {sources:Array(UInt32)}
+  AND version >= transform(source, {sources:Array(UInt32)}, {positions:Array(UInt64)}, toUInt64(0))
+GROUP BY user_id, source
+ORDER BY user_id, source
+LIMIT {page_rows:UInt32}

@@ -1,0 +1,242 @@
+"""Stamps: few queries for many who ask, and another stamp for every change of a user's cells."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from query_api import stamps as module
+from query_api.questions import Rows
+from query_api.stamps import Stamps
+
+_EPOCH = 1 << 48
+
+
+class Tables:
+    """Answers the questions of `Stamps` from versions by (user, source), slowly; remembers them."""
+
+    def __init__(self, progress: dict[int, int], cells: dict[tuple[int, int], int]) -> None:
+        self.progress = progress
+        self.cells = cells
+        self.asked: list[tuple[str, Any]] = []
+        self.is_failing = False
+
+    async def ask(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows:
+        self.asked.append((question, parameters.get("users")))
+        await asyncio.sleep(0.01)
+        if self.is_failing:
+            raise OSError("gone")
+        if question == "source_progress":
+            return [
+                {"source": s, "next_offset": n, "partitions": 1, "as_of_ms": n * 1000}
+                for s, n in self.progress.items()
+            ]
+        rows = [
+            {"user_id": user, "source": source, "newest": version}
+            for (user, source), version in self.cells.items()
+        ]
+        if question == "user_stamps":
+            return [row for row in rows if row["user_id"] in parameters["users"]]
+        since = dict(zip(parameters["sources"], parameters["positions"], strict=True))
+        found = [row for row in rows if row["newest"] >= since.get(row["source"], 1 << 63)]
+        return found[: parameters["page_rows"]]
+
+    def questions(self) -> list[str]:
+        asked, self.asked = [question for question, _ in self.asked], []
+        return asked
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_all_who_wait_are_one_query_and_known_users_none() -> None:
+    tables, clock = Tables({1: 90}, {(2, 1): 20, (3, 1): 30}), Clock()
+
+    async def story() -> None:
+        stamps = Stamps(tables, clock)
+        first = asyncio.create_task(stamps.of_user(1))
+        await asyncio.sleep(0.005)
+        others = [asyncio.create_task(stamps.of_user(user)) for user in (3, 2, 3)]
+        found = [await first, *(await asyncio.gather(*others))]
+        assert [reading.stamp for reading in found] == [(), ((1, 60),), ((1, 40),), ((1, 60),)]
+        assert {reading.fresh.as_of_ms for reading in found} == {90_000}
+        assert tables.asked == [("source_progress", None), ("user_stamps", [1, 2, 3])]
+        tables.asked.clear()
+        await asyncio.gather(*(stamps.of_user(user) for user in (1, 2, 3) for _ in range(9)))
+        assert tables.asked == []
+
+    asyncio.run(story())
+
+
+def test_a_change_is_found_once_the_progress_has_passed_it() -> None:
+    tables, clock = Tables({1: 50, 2: 7}, {(2, 1): 20, (2, 2): 5, (3, 1): 30}), Clock()
+
+    async def story() -> None:
+        stamps = Stamps(tables, clock)
+        before = [(await stamps.of_user(user)).stamp for user in (2, 3)]
+        tables.questions()
+        tables.cells[2, 1], tables.progress[1] = 50, 51
+        assert [(await stamps.of_user(user)).stamp for user in (2, 3)] == before
+        clock.now += 0.2
+        after = [(await stamps.of_user(user)).stamp for user in (2, 3)]
+        assert tables.questions() == ["source_progress", "changed_users"]
+        assert after[0] == ((1, 100), (2, 10))
+        assert after[1] == before[1]
+        clock.now += 0.2
+        assert [(await stamps.of_user(user)).stamp for user in (2, 3)] == after
+        assert tables.questions() == ["source_progress"]
+
+    asyncio.run(story())
+
+
+def test_cells_of_an_unfinished_flush_have_a_stamp_of_their_own() -> None:
+    tables, clock = Tables({1: 50}, {(2, 1): 20}), Clock()
+
+    async def story() -> None:
+        stamps, other = Stamps(tables, clock), Stamps(tables, clock)
+        seen = [(await stamps.of_user(2)).stamp]
+        # The day's cell is written, the progress is not: other tables may still lack the event.
+        tables.cells[2, 1] = 52
+        clock.now += 1
+        assert (await stamps.of_user(2)).stamp == seen[0]
+        seen.append((await other.of_user(2)).stamp)
+        tables.progress[1] = 53
+        clock.now += 1
+        seen.append((await stamps.of_user(2)).stamp)
+        assert (await other.of_user(2)).stamp == seen[2] == ((1, 104),)
+        assert len(set(seen)) == 3
+
+    asyncio.run(story())
+
+
+def test_a_new_epoch_begins_where_its_cells_do() -> None:
+    old, new = 1, (1 << 16) + 1
+    tables, clock = Tables({old: 50}, {(2, old): 20}), Clock()
+
+    async def story() -> None:
+        stamps = Stamps(tables, clock)
+        await stamps.of_user(2)
+        tables.progress = {new: 3}
+        tables.cells[2, new] = _EPOCH + 2
+        clock.now += 1
+        assert (await stamps.of_user(2)).stamp == ((old, 40), (new, 2 * (_EPOCH + 2)))
+        assert (await Stamps(tables, clock).of_user(2)).stamp == (await stamps.of_user(2)).stamp
+
+    asyncio.run(story())
+
+
+def test_users_are_looked_up_again_after_very_many_changes(monkeypatch: Any) -> None:
+    monkeypatch.setattr(module, "MAX_CHANGES", 2)
+    tables, clock = Tables({1: 9}, {(user, 1): user for user in range(1, 6)}), Clock()
+
+    async def story() -> None:
+        stamps = Stamps(tables, clock)
+        await stamps.of_user(5)
+        tables.cells = {(user, 1): 10 + user for user in range(1, 6)}
+        tables.progress[1] = 20
+        clock.now += 1
+        assert (await stamps.of_user(5)).stamp == ((1, 30),)
+        assert tables.asked[-1] == ("user_stamps", [5])
+
+    asyncio.run(story())
+
+
+def test_memory_is_bounded(monkeypatch: Any) -> None:
+    monkeypatch.setattr(module, "MAX_USERS", 3)
+    tables = Tables({1: 9}, {})
+
+    async def story() -> None:
+        stamps = Stamps(tables, Clock())
+        for user in (1, 2, 3, 4):
+            await stamps.of_user(user)
+        tables.questions()
+        await stamps.of_user(4)
+        assert tables.questions() == []
+        await stamps.of_user(1)
+        assert tables.questions() == ["user_stamps"]
+
+    asyncio.run(story())
+
+
+def test_before_any_progress_users_are_looked_up_every_time() -> None:
+    tables, clock = Tables({}, {(2, 1): 20}), Clock()
+
+    async def story() -> None:
+        stamps = Stamps(tables, clock)
+        first = await stamps.of_user(2)
+        assert first.fresh.as_of_ms is None
+        tables.cells[2, 1] = 21
+        clock.now += 1
+        second = await stamps.of_user(2)
+        tables.progress[1] = 30
+        clock.now += 1
+        third = await stamps.of_user(2)
+        assert [reading.stamp for reading in (first, second, third)] == [
+            ((1, 40),),
+            ((1, 42),),
+            ((1, 42),),
+        ]
+        assert third.fresh.as_of_ms == 30_000
+
+    asyncio.run(story())
+
+
+def test_a_failure_is_everybodys_and_the_next_one_sees_what_it_missed() -> None:
+    tables, clock = Tables({1: 50}, {(2, 1): 20}), Clock()
+
+    async def story() -> None:
+        stamps = Stamps(tables, clock)
+        await stamps.of_user(2)
+        tables.cells[2, 1], tables.progress[1], tables.is_failing = 60, 61, True
+        clock.now += 1
+        found = await asyncio.gather(*(stamps.of_user(2) for _ in range(3)), return_exceptions=True)
+        assert all(isinstance(one, OSError) for one in found)
+        tables.is_failing = False
+        assert (await stamps.of_user(2)).stamp == ((1, 120),)
+
+    asyncio.run(story())
+
+
+def test_who_leaves_takes_nobody_with_him() -> None:
+    tables = Tables({1: 50}, {(2, 1): 20})
+
+    async def story() -> None:
+        stamps = Stamps(tables, Clock())
+        first, second = (asyncio.create_task(stamps.of_user(2)) for _ in range(2))
+        await asyncio.sleep(0.005)
+        first.cancel()
+        assert (await second).stamp == ((1, 40),)
+        with pytest.raises(asyncio.CancelledError):
+            await first
+
+    asyncio.run(story())
+
+
+def test_the_system_changes_at_most_once_a_second() -> None:
+    tables, clock = Tables({1: 50}, {}), Clock()
+
+    async def story() -> None:
+        stamps = Stamps(tables, clock)
+        first = await asyncio.gather(*(stamps.of_system() for _ in range(5)))
+        assert {reading.stamp for reading in first} == {((1, 50),)}
+        tables.progress[1] = 51
+        clock.now += 0.9
+        assert await stamps.of_system() == first[0]
+        clock.now += 0.2
+        later = await stamps.of_system()
+        assert (later.stamp, later.fresh.as_of_ms) == (((1, 51),), 51_000)
+        assert len(tables.asked) == 2
+        # A clock that was set back must not keep it for ever.
+        tables.progress[1] = 52
+        clock.now -= 50
+        assert (await stamps.of_system()).stamp == ((1, 52),)
+
+    asyncio.run(story())
