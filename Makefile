@@ -34,7 +34,8 @@ faults: setup ## ClickHouse failing for a minute, then seeds 1-200 of random fau
 	@SMS_TEST_LONG=1 SMS_TEST_OUTAGE_S=60 $(BIN)/pytest tests/faults
 	@$(BIN)/python -m tests.faults.seeded.runs 1-200 --results faults.ndjson --report docs/faults.md
 
-bench: setup ## time to visibility, speed of a backfill, a large report, into bench/RESULTS.md
+bench: setup ## other engines, time to visibility, backfill, a large report, into bench/RESULTS.md (Java engines need Maven)
+	@$(BIN)/python -m bench.engines --growth 1000000
 	@$(BIN)/python -m bench.visible
 	@$(BIN)/python -m bench.backfill
 	@$(BIN)/python -m bench.download

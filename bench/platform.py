@@ -28,7 +28,7 @@ from deploy.local.ports import free_port
 from deploy.migrate import migrate
 from deploy.runtime import Runtime
 from deploy.tokens import development_token
-from deploy.topics import create_missing_topics
+from deploy.topics import create_missing_topics, wait_for_broker
 from schemas.settings import clickhouse_arguments
 from schemas.topics import topics
 
@@ -39,7 +39,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 class Platform:
     """Broker and ClickHouse, and the product's processes on them; all end with `running`."""
 
-    def __init__(self, directory: Path, tables: Path | None = None) -> None:
+    def __init__(self, directory: Path, tables: Path | None = None, partitions: int = 8) -> None:
         self._load = os.getloadavg()[0]
         self.directory = directory
         self.children: dict[str, Child] = {}
@@ -47,17 +47,15 @@ class Platform:
         if tables is not None:
             shutil.copytree(tables, directory / "clickhouse")
         password, bootstrap = "bench-only", f"127.0.0.1:{kafka_port}"
-        self.children["broker"] = kafka.start(
-            directory / "kafka", kafka_port, directory / "kafka.log", print
-        )
-        create_missing_topics(bootstrap, topics())
+        self.children["broker"] = _start_broker(directory, kafka_port)
+        create_missing_topics(bootstrap, topics(partitions))
         self.children["ClickHouse"] = clickhouse.start(
             directory / "clickhouse", clickhouse_port, password, directory / "clickhouse.log"
         )
         url = clickhouse.url(clickhouse_port, password)
         migrate(url)
         self.bootstrap = bootstrap
-        self._url = url
+        self.url = url
         (self.client,) = self.clients(1)
         (directory / "data").mkdir()
         self._data = DataDirectory(directory / "data")
@@ -97,7 +95,7 @@ class Platform:
 
     def clients(self, number: int) -> list[Client]:
         """Clients of ClickHouse."""
-        arguments = clickhouse_arguments(self._url)
+        arguments = clickhouse_arguments(self.url)
         return [clickhouse_connect.get_client(**arguments) for _ in range(number)]
 
     def start_api(self, **environment: str) -> None:
@@ -138,15 +136,26 @@ class Platform:
 
 
 @contextmanager
-def running(tables: Path | None = None) -> Iterator[Platform]:
+def running(tables: Path | None = None, partitions: int = 8) -> Iterator[Platform]:
     """Broker and ClickHouse with topics and tables, until the end of the block; a copy of those
-    in the directory `tables`, if given."""
+    in the directory `tables`, if given. The usage topic has so many `partitions`."""
     with tempfile.TemporaryDirectory(prefix="sms-bench-") as name:
-        platform = Platform(Path(name), tables)
+        platform = Platform(Path(name), tables, partitions)
         try:
             yield platform
         finally:
             platform.stop()
+
+
+def _start_broker(directory: Path, port: int) -> Child:
+    """The broker, which waits for a group's first members as Kafka does by default and the
+    product's does not: workers that start together then share the partitions from the beginning."""
+    command = kafka.prepare(directory / "kafka", port, print)
+    delay = ("--override", "group.initial.rebalance.delay.ms=3000")
+    broker = Child("Kafka", [*command, *delay], directory / "kafka.log")
+    if not wait_for_broker(f"127.0.0.1:{port}", lambda: broker.exit_status is None):
+        raise RuntimeError(f"Kafka did not start: {broker.last_line}")
+    return broker
 
 
 def cpu_s(pid: int) -> float:
@@ -164,7 +173,12 @@ def peak_rss_mb(pid: int) -> int:
 def report(platform: Platform, name: str, figures: dict[str, str]) -> None:
     """Print figures and put them into RESULTS.md in place of the last ones of that name."""
     rows = "".join(f"| {label} | {figure} |\n" for label, figure in figures.items())
-    section = f"## {name}\n\n{platform.facts}\n\n| what | figure |\n|---|---|\n{rows}"
+    write_section(name, f"{platform.facts}\n\n| what | figure |\n|---|---|\n{rows}")
+
+
+def write_section(name: str, text: str) -> None:
+    """Print a section and put it into RESULTS.md in place of the last one of that name."""
+    section = f"## {name}\n\n{text}"
     print(section)
     before = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else "# Results\n\n"
     head, *sections = before.split("\n## ")

@@ -1,0 +1,1 @@
+"""The same job in several engines, one after the other: `python -m bench.engines`."""
