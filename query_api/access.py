@@ -35,7 +35,7 @@ class Role(HTTPBearer):
             request.headers.getlist("authorization"), backend_of(request).settings
         )
         request.scope["user_id"] = principal.user_id
-        if allowance := backend_of(request).users.take(principal.user_id):
+        if allowance := await backend_of(request).users.take(principal.user_id):
             request.scope["rate_limit"] = allowance
             allowance.check()
         request.scope["roles"] = principal.roles

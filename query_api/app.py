@@ -26,13 +26,16 @@ from query_api.clickhouse import ClickHousePool
 from query_api.cursor import CursorSigner
 from query_api.downloads import Downloads
 from query_api.edge import Edge
-from query_api.limits import Buckets
+from query_api.limits import Limiter
 from query_api.metrics import Metrics
 from query_api.publishing import KafkaPublisher
 from query_api.readiness import Probe
+from query_api.redis_link import RedisLink
 from query_api.routes import admin, me, privacy, reports, root
 from query_api.settings import ApiSettings, load_settings
+from query_api.shared_answers import RedisAnswers
 from query_api.stamps import Stamps
+from schemas.settings import clickhouse_arguments
 
 _STAMP_QUERIES = 2
 """The progress and the stamps of users, at the same time."""
@@ -45,6 +48,9 @@ def create_app(
     settings = settings or load_settings()
     metrics = Metrics()
     signer = CursorSigner(settings.jwt_secret.get_secret_value())
+    redis = (
+        RedisLink(settings.redis_url.get_secret_value(), metrics) if settings.redis_url else None
+    )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -62,11 +68,11 @@ def create_app(
             downloads=Downloads(settings, metrics),
             auditor=auditor,
             publisher=publisher,
-            users=Buckets(settings.user_requests_per_minute, clock),
+            users=Limiter("user", settings.user_requests_per_minute, clock, redis),
             stamps=Stamps(stamp_pool, clock),
-            cache=AnswerCache(settings.cache_mb * 1_000_000, metrics),
+            cache=AnswerCache(settings.cache_mb * 1_000_000, metrics, _shared(settings, redis)),
             signer=signer,
-            probe=Probe(pool, settings, clock),
+            probe=Probe(pool, settings, clock, [redis.check] if redis else []),
             clock=clock,
         )
         auditing = asyncio.create_task(auditor.run())
@@ -76,6 +82,8 @@ def create_app(
         publisher.close()
         pool.close()
         stamp_pool.close()
+        if redis:
+            await redis.close()
 
     app = FastAPI(
         title="SMS usage analytics",
@@ -90,7 +98,7 @@ def create_app(
     app.add_middleware(AuditTrail, clock=clock)
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, **_cors(settings.cors_origins))
-    addresses: Buckets[str] = Buckets(settings.address_failures_per_minute, clock)
+    addresses: Limiter[str] = Limiter("address", settings.address_failures_per_minute, clock, redis)
     app.add_middleware(Edge, metrics=metrics, addresses=addresses)
     problems.install(app)
     app.include_router(root.router)
@@ -101,6 +109,14 @@ def create_app(
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
     forbid_open_routes(app)
     return app
+
+
+def _shared(settings: ApiSettings, redis: RedisLink | None) -> RedisAnswers | None:
+    if redis is None or not settings.cache_mb:
+        return None
+    database = clickhouse_arguments(settings.clickhouse_url)
+    place = (database["host"], database["port"], database["database"])
+    return RedisAnswers(redis, settings.seal_key, f"{version('sms-analytics')} {place}")
 
 
 def _cors(origins: Sequence[str]) -> dict[str, Any]:

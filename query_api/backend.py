@@ -13,7 +13,7 @@ from query_api.cache import AnswerCache
 from query_api.clickhouse import ClickHousePool
 from query_api.cursor import CursorSigner
 from query_api.downloads import Downloads
-from query_api.limits import Buckets
+from query_api.limits import Limiter
 from query_api.metrics import Metrics
 from query_api.privacy import Publisher
 from query_api.readiness import Probe
@@ -31,7 +31,7 @@ class Backend:
     downloads: Downloads
     auditor: Auditor
     publisher: Publisher
-    users: Buckets[int]
+    users: Limiter[int]
     stamps: Stamps
     cache: AnswerCache
     signer: CursorSigner

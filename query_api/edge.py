@@ -21,7 +21,7 @@ from query_api.errors import (
     TooManyRequestsError,
     UriTooLongError,
 )
-from query_api.limits import Buckets
+from query_api.limits import Limiter
 from query_api.logs import ACCESS
 from query_api.metrics import Metrics
 from query_api.problems import problem_response
@@ -48,7 +48,7 @@ _HEADERS = {
 class Edge:
     """ASGI middleware. Leaves `request_id` in the scope; headers that a route set itself stay."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, addresses: Buckets[str]) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, addresses: Limiter[str]) -> None:
         self.app = app
         self.metrics = metrics
         self.addresses = addresses
@@ -73,7 +73,7 @@ class Edge:
             nonlocal is_replaced
             if message["type"] == "http.response.start" and self._is_failure(message["status"]):
                 try:
-                    self._count_failure(scope)
+                    await self._count_failure(scope)
                 except TooManyRequestsError as error:
                     is_replaced = True
                     response = problem_response(
@@ -105,10 +105,10 @@ class Edge:
     def _is_failure(self, status: int) -> bool:
         return 400 <= status < 500 and status != TooManyRequestsError.status
 
-    def _count_failure(self, scope: Scope) -> None:
+    async def _count_failure(self, scope: Scope) -> None:
         """One more failing request of this address; raises `TooManyRequestsError`."""
         address = scope["client"][0] if scope.get("client") else ""
-        if allowance := self.addresses.take(address):
+        if allowance := await self.addresses.take(address):
             allowance.check()
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:

@@ -1,7 +1,8 @@
-"""How often somebody may ask: token buckets in memory, one for each user or address.
+"""How often somebody may ask: token buckets, one for each user or address.
 
 A bucket holds as many tokens as may be used in a minute and fills evenly (RFC 6585's 429; headers
-as in the IETF draft `RateLimit-*`). Each API process counts for itself.
+as in the IETF draft `RateLimit-*`). They are in Redis where there is one, so that all API processes
+count together, else, and whenever Redis fails, in the memory of each.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Generic, TypeVar
 
-from query_api.errors import TooManyRequestsError
+from redis.asyncio import Redis
 
-Key = TypeVar("Key")
+from query_api.errors import TooManyRequestsError
+from query_api.redis_link import RedisLink
+
+Key = TypeVar("Key", int, str)
 _MINUTE_S = 60
 MAX_BUCKETS = 100_000
 """Of these the one that was used longest ago is forgotten: it has filled up meanwhile."""
@@ -71,10 +75,64 @@ class Buckets(Generic[Key]):
         self._levels[key] = (tokens, now)
         if len(self._levels) > MAX_BUCKETS:
             self._levels.popitem(last=False)
-        return Allowance(
-            is_allowed,
-            self._capacity,
-            int(tokens),
-            ceil((self._capacity - tokens) / rate),
-            max(1, ceil((1 - tokens) / rate)),
-        )
+        return _allowance(is_allowed, self._capacity, tokens)
+
+
+def _allowance(is_allowed: bool, capacity: int, tokens: float) -> Allowance:
+    rate = capacity / _MINUTE_S
+    return Allowance(
+        is_allowed,
+        capacity,
+        int(tokens),
+        ceil((capacity - tokens) / rate),
+        max(1, ceil((1 - tokens) / rate)),
+    )
+
+
+# By the clock of Redis, so that the clocks of the processes need not agree. Without use a bucket
+# is full after a minute, and may be forgotten.
+_TAKE = """
+local capacity = tonumber(ARGV[1])
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+local kept = redis.call('HMGET', KEYS[1], 'tokens', 'since')
+local since = tonumber(kept[2]) or now
+local tokens = tonumber(kept[1]) or capacity
+tokens = math.min(capacity, tokens + math.max(0, now - since) * capacity / 60)
+local is_allowed = 0
+if tokens >= 1 then
+  is_allowed = 1
+  tokens = tokens - 1
+end
+redis.call('HSET', KEYS[1], 'tokens', string.format('%.6f', tokens),
+  'since', string.format('%.6f', now))
+redis.call('EXPIRE', KEYS[1], 61)
+return {is_allowed, string.format('%.6f', tokens)}
+"""
+
+
+class Limiter(Generic[Key]):
+    """The buckets of one kind of asker, such as `user`, shared by `link` where it is given."""
+
+    def __init__(
+        self, kind: str, per_minute: int, clock: Callable[[], float], link: RedisLink | None
+    ) -> None:
+        self._kind = kind
+        self._capacity = per_minute
+        self._own: Buckets[Key] = Buckets(per_minute, clock)
+        self._link = link
+
+    async def take(self, key: Key) -> Allowance | None:
+        """Use one token of a bucket; None where there is no limit."""
+        if self._link is None or not self._capacity:
+            return self._own.take(key)
+        name, capacity = f"sms:limit:{self._kind}:{key}", self._capacity
+
+        async def take(redis: Redis) -> tuple[int, bytes]:
+            is_allowed, tokens = await redis.eval(_TAKE, 1, name, str(capacity))
+            return is_allowed, tokens
+
+        taken = await self._link.run("limits", take)
+        if taken is None:
+            return self._own.take(key)
+        return _allowance(bool(taken[0]), capacity, float(taken[1]))

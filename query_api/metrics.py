@@ -59,6 +59,17 @@ class Metrics:
             "Refusals that are not in the audit log because too many were waiting.",
             registry=self.registry,
         )
+        self.redis_up = Gauge(
+            "sms_api_redis_up",
+            "Whether Redis answered the last call (1); 0 too where none is configured.",
+            registry=self.registry,
+        )
+        self.redis_failures = Counter(
+            "sms_api_redis_failures_total",
+            "Calls to Redis that failed, by what they were for.",
+            ("use",),
+            registry=self.registry,
+        )
         self.pool_size = Gauge(
             "sms_api_pool_size",
             "ClickHouse queries that may run at the same time.",

@@ -6,7 +6,7 @@ Pure functions from rows to checks, and one shell that asks the rows.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from query_api import questions
@@ -28,10 +28,17 @@ _NOT_CHECKED = "not checked: ClickHouse did not answer"
 class Probe:
     """Answers from ClickHouse, asked at most once a second however often the probe is called."""
 
-    def __init__(self, asker: Asker, settings: ApiSettings, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        asker: Asker,
+        settings: ApiSettings,
+        clock: Callable[[], float],
+        others: Sequence[Callable[[], Awaitable[Check]]] = (),
+    ) -> None:
         self._asker = asker
         self._settings = settings
         self._clock = clock
+        self._others = others
         self._lock = asyncio.Lock()
         self._until = 0.0
         self._checks: Sequence[Check] = ()
@@ -40,7 +47,11 @@ class Probe:
         """Every condition of readiness; none raises."""
         async with self._lock:
             if self._clock() >= self._until:
-                self._checks = await _checks(self._asker, self._settings, self._clock)
+                tables, others = await asyncio.gather(
+                    _checks(self._asker, self._settings, self._clock),
+                    asyncio.gather(*(other() for other in self._others)),
+                )
+                self._checks = [*tables, *others]
                 self._until = self._clock() + _KEPT_S
         return self._checks
 

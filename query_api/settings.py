@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from hashlib import blake2b
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
@@ -65,6 +67,11 @@ class ApiSettings(Settings):
     )
 
     cache_mb: int = Field(64, ge=0, description="Memory for kept answers; 0 keeps none.")
+    redis_url: SecretStr | None = Field(
+        None,
+        description="Redis that API processes share limits and kept answers by, "
+        "`redis(s)://user:password@host:port/database`.",
+    )
     report_streams: int = Field(4, ge=1, description="Reports downloaded at the same time.")
     report_max_seconds: int = Field(
         3600, ge=1, description="`max_execution_time` of a query of a report."
@@ -86,6 +93,11 @@ class ApiSettings(Settings):
         2_000_000, ge=1, description="`/readyz` fails when so many events wait to be folded."
     )
 
+    @property
+    def seal_key(self) -> bytes:
+        """Key of what the API seals for itself, the same in every process: cursors, answers."""
+        return blake2b(self.jwt_secret.get_secret_value().encode(), person=b"seal").digest()
+
     @field_validator("jwt_secret")
     @classmethod
     def _is_strong(cls, secret: SecretStr, info: ValidationInfo) -> SecretStr:
@@ -102,6 +114,15 @@ class ApiSettings(Settings):
         if faults:
             raise ValueError(" and ".join(faults))
         return secret
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis_url(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            parts = urlsplit(url.get_secret_value())
+            if parts.scheme not in ("redis", "rediss") or not parts.hostname:
+                raise ValueError("must be redis(s)://user:password@host:port/database")
+        return url
 
     @field_validator("cors_origins")
     @classmethod

@@ -36,9 +36,9 @@ async def healthz() -> Health:
     "/readyz", summary="Would answers be current?", response_model=Readiness, responses=_UNREADY
 )
 async def readyz(request: Request, backend: WithBackend) -> JSONResponse | Readiness:
-    """ClickHouse, migrations, workers, their lag, and records that stop a worker."""
+    """ClickHouse, migrations, workers, their lag, records that stop a worker, Redis, issuer."""
     checks = list(await backend.probe.checks())
-    failed = [check for check in checks if check.status != "ok"]
+    failed = [check for check in checks if check.status not in ("ok", "degraded")]
     if not failed:
         return Readiness(checks=checks)
     problem = Unreadiness(

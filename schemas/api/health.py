@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from schemas.api.problems import Problem
 
-Status = Literal["ok", "failed", "unknown"]
+Status = Literal["ok", "degraded", "failed", "unknown"]
 
 
 class Health(BaseModel):
@@ -18,9 +18,12 @@ class Health(BaseModel):
 
 
 class Check(BaseModel):
-    """One condition of readiness; `unknown` when it could not be looked at."""
+    """One condition of readiness.
 
-    name: Literal["clickhouse", "migrations", "worker", "lag", "positions"]
+    `unknown` when it could not be looked at; `degraded` when answers are right all the same.
+    """
+
+    name: Literal["clickhouse", "migrations", "worker", "lag", "positions", "redis", "tokens"]
     status: Status
     detail: str
 
