@@ -83,7 +83,18 @@ def _measure(platform: Platform, events: int, workers: int) -> int:
 def _fill(platform: Platform, events: int) -> tuple[int, int]:
     """Put the records into the log; how many distinct messages and records they are."""
     book = platform.directory / "ledger.ndjson"
-    shape = ["--days", "1", "--users", "1000", "--duplicates", "0.05", "--events", str(events)]
+    shape = [
+        "--days",
+        "1",
+        "--users",
+        "1000",
+        "--duplicates",
+        "0.05",
+        "--receipts",
+        "0.3",
+        "--events",
+        str(events),
+    ]
     platform.run("deploy.cli", "simulate", *shape, "--prepare", str(book))
     platform.run("deploy.cli", "simulate", "--replay", str(book))
     return _sent(book)

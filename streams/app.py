@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import faust
+from mode.utils.queues import FlowControlEvent, ThrowableQueue
 
 from schemas.topics import USAGE
 from streams.consumer import DurableTransport
@@ -37,6 +38,15 @@ class UsageApp(faust.App):  # type: ignore[misc]
 
     def _new_transport(self) -> Any:
         return DurableTransport(self.conf.broker_consumer, self)
+
+    def FlowControlQueue(self, maxsize: int | None = None, **_: Any) -> Any:  # noqa: N802
+        """A queue that a rebalance neither holds up nor empties.
+
+        Faust empties its queues without waking whoever waits for room in them: a reader that
+        waited during a rebalance would wait for ever. What is in the queue of an assignment that
+        ended is dropped where it would be folded.
+        """
+        return ThrowableQueue(maxsize, flow_control=FlowControlEvent(initially_suspended=False))
 
 
 def create_app(settings: WorkerSettings, hooks: Hooks, partitions: int) -> UsageApp:
