@@ -29,6 +29,7 @@ from query_api.edge import Edge
 from query_api.limits import Limiter
 from query_api.metrics import Metrics
 from query_api.publishing import KafkaPublisher
+from query_api.rates import RateWatch
 from query_api.readiness import Probe
 from query_api.redis_link import RedisLink
 from query_api.routes import admin, me, privacy, reports, root
@@ -61,6 +62,7 @@ def create_app(
         metrics.pool_size.set(settings.pool_size + _STAMP_QUERIES)
         auditor = Auditor(pool, metrics)
         publisher = KafkaPublisher(settings)
+        rates = RateWatch(pool, settings, metrics, clock)
         app.state.backend = Backend(
             settings=settings,
             metrics=metrics,
@@ -72,7 +74,7 @@ def create_app(
             stamps=Stamps(stamp_pool, clock),
             cache=AnswerCache(settings.cache_mb * 1_000_000, metrics, _shared(settings, redis)),
             signer=signer,
-            probe=Probe(pool, settings, clock, [redis.check] if redis else []),
+            probe=Probe(pool, settings, clock, [rates.check, *([redis.check] if redis else [])]),
             clock=clock,
         )
         auditing = asyncio.create_task(auditor.run())

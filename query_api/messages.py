@@ -101,7 +101,7 @@ def _fields(row: Row) -> dict[str, object]:
     same = (
         "message_sid", "direction", "message_type", "status", "error_code", "segments",
         "non_gsm_characters", "num_media", "body_length", "latency_ms", "cost_source",
-        "carrier_fee_micros", "failed_fee_micros", "provisional_micros",
+        "rate_origin", "carrier_fee_micros", "failed_fee_micros", "provisional_micros",
     )  # fmt: skip
     return {field: row[field] for field in same} | {
         "occurred_at": utc(row["occurred_ms"] / 1000),

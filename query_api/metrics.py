@@ -70,6 +70,16 @@ class Metrics:
             ("use",),
             registry=self.registry,
         )
+        self.rates_fetched = Gauge(
+            "sms_api_rates_fetched_timestamp_seconds",
+            "When prices of every country were last fetched from the provider; 0 for never.",
+            registry=self.registry,
+        )
+        self.rates_fetch_failed = Gauge(
+            "sms_api_rates_fetch_failed",
+            "1 when the last fetch of prices failed for all or some countries.",
+            registry=self.registry,
+        )
         self.pool_size = Gauge(
             "sms_api_pool_size",
             "ClickHouse queries that may run at the same time.",

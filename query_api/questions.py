@@ -265,6 +265,11 @@ async def worker_attempts(asker: Asker, least: int) -> Rows:
     return await _ask(asker, "worker_attempts", {"least": least})
 
 
+async def rate_card_updates(asker: Asker) -> Rows:
+    """When the rate card was last changed, and how the last fetch of prices ended."""
+    return await _ask(asker, "rate_card_updates", {})
+
+
 async def applied_migrations(asker: Asker) -> Rows:
     """The migrations that the database has."""
     return await _ask(asker, "applied_migrations", {})

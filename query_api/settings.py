@@ -93,6 +93,10 @@ class ApiSettings(Settings):
         2_000_000, ge=1, description="`/readyz` fails when so many events wait to be folded."
     )
 
+    rates_stale_hours: int = Field(
+        72, ge=1, description="`/readyz` is degraded when fetched prices are older."
+    )
+
     @property
     def seal_key(self) -> bytes:
         """Key of what the API seals for itself, the same in every process: cursors, answers."""

@@ -15,6 +15,10 @@ from typing import Annotated, Literal
 import msgspec
 
 from schemas.events import PATTERN_END, MccMnc, Timestamp
+from schemas.rows import RATE_ORIGINS
+
+TWILIO = "twilio"
+"""The `source` of rates that `rates fetch` took from Twilio's Pricing API."""
 
 Micros = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 
@@ -71,6 +75,19 @@ def card_of(records: Iterable[Rate | ExemptCodes]) -> Card:
 
 @cache
 def bundled_card() -> Card:
-    """The card that ships with the product; used until the rate-card topic holds rows."""
+    """The card that ships with the product; in force until the first rate of the topic is valid."""
     text = files("schemas").joinpath("rate_card.toml").read_text(encoding="utf-8")
     return msgspec.convert(tomllib.loads(text), Card)
+
+
+def origin_of(rate: Rate) -> int:
+    """Where a rate came from, as one of `RATE_ORIGINS`. Rows of the bundled card stay bundled
+    when they were published."""
+    if rate.source == TWILIO:
+        return RATE_ORIGINS["twilio"]
+    return RATE_ORIGINS["bundled" if rate in _bundled_rates() else "loaded"]
+
+
+@cache
+def _bundled_rates() -> frozenset[Rate]:
+    return frozenset(bundled_card().rates)

@@ -57,8 +57,9 @@ class ReferenceData:
                 "enable.partition.eof": True,
             }
         )
+        self._bundled = RateIndex(bundled_card())
         self.current = Reference(
-            RateIndex(bundled_card()),
+            self._bundled,
             self._users,
             frozenset(),
             usd_rates(settings.currency_rates),
@@ -126,14 +127,19 @@ class ReferenceData:
                 position += 1
             moved[record.topic()] = position
         if changed:
-            card = card_of(self._rates.values()) if self._rates else bundled_card()
-            self.current = msgspec.structs.replace(self.current, rates=RateIndex(card))
+            self.current = msgspec.structs.replace(self.current, rates=self._index())
         if self._withdrawn != withdrawn:
             ids = frozenset(self._withdrawn.values())
             self.current = msgspec.structs.replace(self.current, withdrawn=ids)
         with self._moved:
             self._positions.update(moved)
             self._moved.notify_all()
+
+    def _index(self) -> RateIndex:
+        """The card of the topic, and before its first rate is valid the bundled one."""
+        if not self._rates:
+            return self._bundled
+        return RateIndex(card_of(self._rates.values()), self._bundled)
 
     def _try(self, record: Any) -> bool:
         try:

@@ -26,9 +26,9 @@ MESSAGE_COLUMNS = (
     " CAST(encoding, 'Int8'), non_gsm_characters, num_media, body_length,"
     " ifNull(processing_us, -1), ifNull(latency_ms, -1), CAST(cost_source, 'Int8'), base_micros,"
     " carrier_fee_micros, failed_fee_micros, provisional_micros, rate_base_micros,"
-    " rate_carrier_micros, rate_failed_micros, gsm_saved_segments, trimmed_saved_segments,"
-    " history_position, history_status, history_error_code, history_price_micros, history_at_ms,"
-    " history_fee_exempt"
+    " rate_carrier_micros, rate_failed_micros, CAST(rate_origin, 'Int8'), gsm_saved_segments,"
+    " trimmed_saved_segments, history_position, history_status, history_error_code,"
+    " history_price_micros, history_at_ms, history_fee_exempt"
 )
 """A `usage_log` row: its sid, the fields of `MESSAGE` in their order, its history."""
 
@@ -56,6 +56,7 @@ _NUMBERS = (
     ("rate_base_micros", "rate_base_micros", "Int64"),
     ("rate_carrier_micros", "rate_carrier_micros", "Int64"),
     ("rate_failed_micros", "rate_failed_micros", "Int64"),
+    ("rate_origin", "rate_origin", "Int8"),
     ("gsm_saved_segments", "gsm_saved_segments", "UInt8"),
     ("trimmed_saved_segments", "trimmed_saved_segments", "UInt8"),
 )

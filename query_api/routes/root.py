@@ -36,7 +36,10 @@ async def healthz() -> Health:
     "/readyz", summary="Would answers be current?", response_model=Readiness, responses=_UNREADY
 )
 async def readyz(request: Request, backend: WithBackend) -> JSONResponse | Readiness:
-    """ClickHouse, migrations, workers, their lag, records that stop a worker, Redis, issuer."""
+    """ClickHouse, migrations, workers, their lag, records that stop a worker, rates, Redis, issuer.
+
+    `degraded` is told and does not make it unready: answers are right, and something wants care.
+    """
     checks = list(await backend.probe.checks())
     failed = [check for check in checks if check.status not in ("ok", "degraded")]
     if not failed:
@@ -56,6 +59,8 @@ async def readyz(request: Request, backend: WithBackend) -> JSONResponse | Readi
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
 async def metrics(backend: WithBackend) -> Response:
     """Requests, query times and pool use in Prometheus' text format."""
+    # Some are what the checks find; asked at most once a second.
+    await backend.probe.checks()
     return Response(generate_latest(backend.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -28,6 +28,7 @@ SELECT
     processing_us,
     latency_ms,
     cost_source,
+    rate_origin,
     base_micros,
     carrier_fee_micros,
     failed_fee_micros,

@@ -23,7 +23,9 @@ class Check(BaseModel):
     `unknown` when it could not be looked at; `degraded` when answers are right all the same.
     """
 
-    name: Literal["clickhouse", "migrations", "worker", "lag", "positions", "redis", "tokens"]
+    name: Literal[
+        "clickhouse", "migrations", "worker", "lag", "positions", "rates", "redis", "tokens"
+    ]
     status: Status
     detail: str
 

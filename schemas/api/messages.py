@@ -39,6 +39,10 @@ class LoggedMessage(BaseModel):
     failed_fee_micros: int
     provisional_micros: int = Field(description="May still be replaced by a provider's price.")
     cost_source: str
+    rate_origin: str = Field(
+        description="Where the rate came from that a cost without the provider's price is of: "
+        "`twilio` (its Pricing API), `loaded` (a card of the operator's), `bundled`, or `none`."
+    )
 
 
 class TimelineEntry(BaseModel):

@@ -56,6 +56,7 @@ MESSAGE = np.dtype(
         ("rate_base_micros", "i8"),
         ("rate_carrier_micros", "i8"),
         ("rate_failed_micros", "i8"),
+        ("rate_origin", "i1"),
         ("gsm_saved_segments", "u1"),
         ("trimmed_saved_segments", "u1"),
     ]
@@ -191,7 +192,7 @@ def _take_numbers(made: Messages, events: Events, reference: Reference) -> None:
 
 
 def _price(made: Messages, prices: list[str | None], shapes: Any, reference: Reference) -> None:
-    quotes, is_fallback = reference.rates.quotes(
+    quotes, is_fallback, made["rate_origin"] = reference.rates.quotes(
         made["country"],
         made["mcc_mnc"],
         made["direction"],

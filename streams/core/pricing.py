@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from schemas.rates import Card, Rate
+from schemas.rates import Card, Rate, origin_of
 from schemas.rows import DIRECTIONS, MESSAGE_TYPES
 from schemas.units import MICROS_PER_USD
 from streams.core.columns import Flags, Ints, distinct
@@ -29,13 +29,15 @@ _MILLISECOND = timedelta(milliseconds=1)
 class Quote(msgspec.Struct, frozen=True, gc=False):
     """The card's price for one whole message in micro-USD, before its outcome is looked at.
 
-    `is_fallback` when only the card's `*` row, or none at all, applied.
+    `is_fallback` when only the card's `*` row, or none at all, applied; `origin` is one of
+    `schemas.rows.RATE_ORIGINS`.
     """
 
     base_micros: int
     carrier_micros: int
     failed_micros: int
     is_fallback: bool
+    origin: int = 0
 
 
 NO_RATE = Quote(0, 0, 0, True)
@@ -45,20 +47,29 @@ _NAME_OF = {
 }
 
 _MEMO_LIMIT = 100_000
+_NEVER = 2**62
 _Candidate = tuple[int, Rate, dict[int, Quote]]
 
 
 class RateIndex:
-    """A rate card, indexed for one look-up per message."""
+    """A rate card, indexed for one look-up per message.
 
-    def __init__(self, card: Card) -> None:
+    A card is in force from its earliest `valid_from` on; what occurred before is priced by the
+    index `before`, where there is one.
+    """
+
+    def __init__(self, card: Card, before: RateIndex | None = None) -> None:
         self.exempt = frozenset(card.exempt.exempt_error_codes)
+        self._before = before
         self._rates = card.rates
         self._tiers: dict[tuple[str, str | None, str, str], list[_Candidate]] = {}
         self._quotes: dict[tuple[int, int], tuple[int, ...]] = {}
         # Between two of these instants no quote changes.
         starts = {instant_ms(rate.valid_from) for rate in card.rates}
-        self._starts = np.array(sorted(starts), np.int64)
+        self._since_ms = min(starts, default=_NEVER)
+        if before is not None:
+            starts.update(start for start in before.starts.tolist() if start < self._since_ms)
+        self.starts: Ints = np.array(sorted(starts), np.int64)
 
     def quote(
         self,
@@ -73,6 +84,8 @@ class RateIndex:
 
         Precedence: carrier, country, `*`; within each the latest `valid_from`, then the id.
         """
+        if self._before is not None and at_ms < self._since_ms:
+            return self._before.quote(country, mcc_mnc, direction, message_type, segments, at_ms)
         key = (country, mcc_mnc, direction, message_type)
         tiers = self._tiers.get(key)
         if tiers is None:
@@ -96,15 +109,16 @@ class RateIndex:
         message_types: Any,
         segments: Any,
         at_ms: Ints,
-    ) -> tuple[Ints, Flags]:
-        """Quotes of messages: a row (base, carrier, failed) each, and which are of the `*` row.
+    ) -> tuple[Ints, Flags, Ints]:
+        """Quotes of messages: a row (base, carrier, failed) each, which are of the `*` row, and
+        the origins of the rates.
 
         Countries are `country_number`s, carriers MCC and MNC in bytes or none; directions and
         types are codes of `schemas.rows`.
         """
-        eras = np.searchsorted(self._starts, at_ms, "right")
+        eras = np.searchsorted(self.starts, at_ms, "right")
         kinds = (countries.astype(np.int64) * 4 + directions * 2 + message_types) * 128 + segments
-        keys = np.stack([kinds * (len(self._starts) + 1) + eras, _numbers(carriers)])
+        keys = np.stack([kinds * (len(self.starts) + 1) + eras, _numbers(carriers)])
         alike, of_each = distinct(keys)
         if len(self._quotes) > _MEMO_LIMIT:
             self._quotes.clear()
@@ -122,8 +136,8 @@ class RateIndex:
                 )
                 row = self._quotes[kind, carrier] = msgspec.structs.astuple(quote)
             rows.append(row)
-        table = np.array(rows, np.int64).reshape(-1, 4)[of_each]
-        return table[:, :3], table[:, 3] != 0
+        table = np.array(rows, np.int64).reshape(-1, 5)[of_each]
+        return table[:, :3], table[:, 3] != 0, table[:, 4]
 
     def _candidates(
         self, country: str, mcc_mnc: str | None, direction: str, message_type: str
@@ -158,6 +172,7 @@ def _quote(rate: Rate, units: int) -> Quote:
         rate.carrier_fee_micros * units,
         rate.failed_fee_micros,
         rate.country == "*" and rate.mcc_mnc is None,
+        origin_of(rate),
     )
 
 

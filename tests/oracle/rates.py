@@ -26,10 +26,12 @@ NOTHING = Priced(0, 0, 0, "fallback")
 
 @dataclass
 class RateCard:
-    """Rows of the card and the error codes that are free of the failed-message fee."""
+    """Rows of the card and the error codes that are free of the failed-message fee; what occurred
+    before the first row is valid is priced by the card `before`."""
 
     rows: list[Mapping[str, Any]]
     exempt: frozenset[int]
+    before: RateCard | None = None
     _chosen: dict[tuple[Any, ...], list[tuple[int, Priced]]] = field(default_factory=dict)
 
     def price(
@@ -37,6 +39,10 @@ class RateCard:
     ) -> Priced:
         """The row valid at `at_ms`: by carrier before country before `*`, then the latest
         `valid_from`, then the smallest id."""
+        if self.before is not None and all(
+            at_ms < instant_ms(row["valid_from"]) for row in self.rows
+        ):
+            return self.before.price(country, mcc_mnc, direction, message_type, at_ms)
         case = (country, mcc_mnc, direction, message_type)
         if case not in self._chosen:
             self._chosen[case] = self._candidates(*case)

@@ -131,7 +131,7 @@ def test_what_is_shown_of_a_message(log: Log) -> None:
     failed = line(
         1, status="failed", error_code=21610, counterparty_hash=255, mcc_mnc="310410",
         failed_fee_micros=1000, base_micros=8300, carrier_fee_micros=3500, provisional_micros=11800,
-        processing_us=1500, latency_ms=20, phone_hash=99,
+        processing_us=1500, latency_ms=20, phone_hash=99, rate_origin="loaded",
     )  # fmt: skip
     log.insert(failed, line(2, encoding="unknown", error_code=5))
     first, second = log.ask().json()["messages"]
@@ -160,6 +160,7 @@ def test_what_is_shown_of_a_message(log: Log) -> None:
         "failed_fee_micros": 1000,
         "provisional_micros": 11800,
         "cost_source": "rate_card",
+        "rate_origin": "loaded",
     }
     unknown = ("counterparty_hash", "mcc_mnc", "encoding", "processing_time_ms", "latency_ms")
     assert [second[name] for name in unknown] == [None] * 5

@@ -123,7 +123,7 @@ def test_readyz_says_why_clickhouse_cannot_be_reached(client: TestClient) -> Non
     assert answer.headers["retry-after"]
     problem = answer.json()
     checks = {check["name"]: check for check in problem["checks"]}
-    assert set(checks) == {"clickhouse", "migrations", "worker", "lag", "positions"}
+    assert set(checks) == {"clickhouse", "migrations", "worker", "lag", "positions", "rates"}
     assert checks["clickhouse"]["status"] == "failed"
     assert "refused" in checks["clickhouse"]["detail"]
     assert checks["worker"]["status"] == "unknown"

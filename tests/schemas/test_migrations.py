@@ -24,6 +24,7 @@ _ENUMS = {
     "status": rows.STATUS_CODES,
     "encoding": {name or "unknown": code for name, code in rows.ENCODINGS.items()},
     "cost_source": rows.COST_SOURCES,
+    "rate_origin": rows.RATE_ORIGINS,
 }
 _EVERY = pytest.mark.parametrize("migration", MIGRATIONS, ids=lambda migration: migration.name)
 _CELLS = pytest.mark.parametrize("table", rows.CELL_TABLES)
@@ -61,7 +62,25 @@ def _parse(sql: str) -> tuple[str, _Table]:
     return name, _Table(columns, clauses)
 
 
-_TABLES = dict(_parse(migration.sql) for migration in MIGRATIONS)
+def _with_additions(tables: dict[str, _Table]) -> dict[str, _Table]:
+    """The tables after every `ALTER TABLE … ADD COLUMN`, in the order of the migrations."""
+    for migration in MIGRATIONS:
+        _, statement = _comments_and_statement(migration.sql)
+        for added in _ADDED.finditer(statement):
+            table = tables[migration.sql.split("ALTER TABLE ")[1].split()[0]]
+            names = list(table.columns)
+            names.insert(names.index(added["after"]) + 1, added["column"])
+            kinds = table.columns | {added["column"]: " ".join(added["kind"].split())}
+            table.columns.clear()
+            table.columns.update((name, kinds[name]) for name in names)
+    return tables
+
+
+_ADDED = re.compile(
+    r"ADD COLUMN IF NOT EXISTS (?P<column>\w+)\s+(?P<kind>.+?)\s+AFTER (?P<after>\w+)", re.DOTALL
+)
+_CREATED = [migration for migration in MIGRATIONS if migration.name.startswith("create_")]
+_TABLES = _with_additions(dict(_parse(migration.sql) for migration in _CREATED))
 
 
 def test_numbers_run_from_one_without_a_gap() -> None:
@@ -72,7 +91,10 @@ def test_numbers_run_from_one_without_a_gap() -> None:
 def test_name_is_verb_and_object(migration: Migration) -> None:
     verb, _, noun = migration.name.partition("_")
     assert verb in {"create", "add", "change", "drop"}
-    assert noun == _parse(migration.sql)[0]
+    if verb == "create":
+        assert noun == _parse(migration.sql)[0]
+    else:
+        assert any(noun.startswith(table) for table in _TABLES)
 
 
 @_EVERY

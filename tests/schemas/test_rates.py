@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas.rates import ExemptCodes, Rate, bundled_card, card_of
+from schemas.rates import TWILIO, ExemptCodes, Rate, bundled_card, card_of, origin_of
+from schemas.rows import RATE_ORIGINS
 
 _ROW = {
     "id": "r",
@@ -92,3 +93,13 @@ def test_card_of_records() -> None:
     exempt = ExemptCodes("exempt_error_codes", (30008,))
     assert card_of([exempt, rate]) == card_of([rate, exempt])
     assert card_of([rate]).exempt.exempt_error_codes == ()
+
+
+def test_origin() -> None:
+    rate = bundled_card().rates[0]
+    published = msgspec.json.decode(msgspec.json.encode(rate), type=Rate)
+    changed = msgspec.structs.replace(rate, base_micros=rate.base_micros + 1)
+    fetched = msgspec.structs.replace(rate, source=TWILIO)
+    found = [origin_of(each) for each in (rate, published, changed, fetched)]
+    names = {code: name for name, code in RATE_ORIGINS.items()}
+    assert [names[code] for code in found] == ["bundled", "bundled", "loaded", "twilio"]

@@ -15,6 +15,7 @@ from schemas.rows import (
     DIRECTIONS,
     ENCODINGS,
     MESSAGE_TYPES,
+    RATE_ORIGINS,
     SPARSE,
     STATUS_CODES,
     USER_DECISIONS,
@@ -35,6 +36,7 @@ _CODES: dict[str, Mapping[Any, int]] = {
     "status": STATUS_CODES,
     "encoding": ENCODINGS,
     "cost_source": COST_SOURCES,
+    "rate_origin": RATE_ORIGINS,
 }
 _TEXTS = {name: {code: text for text, code in codes.items()} for name, codes in _CODES.items()}
 _DECODER = Decoder()

@@ -53,6 +53,7 @@ class Message(msgspec.Struct):
     rate_base_micros: int
     rate_carrier_micros: int
     rate_failed_micros: int
+    rate_origin: str
     gsm_saved_segments: int
     trimmed_saved_segments: int
 
@@ -139,6 +140,7 @@ def message(sid: str = "SM1", **fields: Any) -> Message:
         rate_base_micros=200,
         rate_carrier_micros=20,
         rate_failed_micros=5,
+        rate_origin="twilio",
         gsm_saved_segments=1,
         trimmed_saved_segments=1,
     )

@@ -11,6 +11,7 @@ import pytest
 
 from schemas.privacy import Consent, consent_key, erasure_key
 from schemas.rates import ExemptCodes, Rate, bundled_card
+from schemas.rows import RATE_ORIGINS
 from schemas.topics import PRIVACY, RATE_CARD, USER_PHONES
 from streams.core.pricing import Quote, RateIndex
 from streams.reference import ReferenceData
@@ -84,7 +85,7 @@ def test_rows_of_the_topic_replace_the_bundled_card(
 ) -> None:
     _card(broker, rate(base_micros=1), rate(base_micros=2), ExemptCodes("exempt_error_codes", (9,)))
     known = loaded().current
-    assert _quote(known.rates, "US") == Quote(2, 10, 5, True)
+    assert _quote(known.rates, "US") == Quote(2, 10, 5, True, RATE_ORIGINS["loaded"])
     assert known.rates.exempt == {9}
 
 
@@ -93,6 +94,15 @@ def test_a_card_whose_rows_are_all_gone_is_the_bundled_one(
 ) -> None:
     _card(broker, rate(), ("any", None))
     assert _quote(loaded().current.rates, "US") == _BUNDLED
+
+
+def test_until_a_loaded_card_is_valid_the_bundled_one_is_in_force(
+    broker: str, loaded: Callable[[], ReferenceData]
+) -> None:
+    _card(broker, rate(base_micros=7, valid_from="2026-03-01T12:00:00.001Z"))
+    known = loaded().current.rates
+    assert _quote(known, "US") == _BUNDLED
+    assert known.quote("US", None, "outbound", "sms", 1, NOON_MS + 1).base_micros == 7
 
 
 _ROW = msgspec.json.encode(rate())

@@ -15,6 +15,7 @@ from schemas.rows import (
     COST_SOURCES,
     ENCODINGS,
     ORPHANS,
+    RATE_ORIGINS,
     SPARSE,
     USAGE_LOG,
     USER_DECISIONS,
@@ -99,6 +100,7 @@ _EXTREMES = [
     *[message(f"encoding-{encoding}", encoding=encoding) for encoding in ENCODINGS],
     *[message(f"user-{decision}", user_decision=decision) for decision in USER_DECISIONS],
     *[message(f"cost-{cost_source}", cost_source=cost_source) for cost_source in COST_SOURCES],
+    *[message(f"rate-{origin}", rate_origin=origin) for origin in RATE_ORIGINS],
     *[
         message(f"{d}-{t}", direction=d, message_type=t)
         for d in ("inbound", "outbound")

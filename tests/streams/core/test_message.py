@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from schemas.events import MAX_FUTURE_MS
+from schemas.rates import TWILIO, bundled_card
 from schemas.statuses import STATUSES
 from schemas.units import DAY_MS, position
 from streams.core.decode import Decoder, Rejected
 from streams.core.message import decide, key_is_of, untimely, without_rate
+from streams.core.pricing import RateIndex
 from tests.streams.columns import decided, messages_of
 from tests.streams.samples import NOON_MS, Message, event, rate, rates, reference
 
@@ -54,6 +56,7 @@ def test_every_field_of_a_minimal_event() -> None:
         rate_base_micros=100,
         rate_carrier_micros=10,
         rate_failed_micros=5,
+        rate_origin="loaded",
         gsm_saved_segments=0,
         trimmed_saved_segments=0,
     )
@@ -110,6 +113,7 @@ def test_every_field_of_a_full_event() -> None:
         rate_base_micros=300,
         rate_carrier_micros=30,
         rate_failed_micros=5,
+        rate_origin="loaded",
         gsm_saved_segments=2,
         trimmed_saved_segments=1,
     )
@@ -187,6 +191,15 @@ def test_price(fields: dict[str, Any], source: str, charged: tuple[int, ...]) ->
         decided.failed_fee_micros,
         decided.provisional_micros,
     )
+
+
+def test_a_message_says_where_its_rate_came_from() -> None:
+    bundled = reference(rates=RateIndex(bundled_card()))
+    of_twilio = {"rates": rates(rate(id="t", country="DE", source=TWILIO), rate(country="FR"))}
+    assert decided(event(country_code="US"), 1, bundled).rate_origin == "bundled"
+    assert _message(of_twilio, country_code="DE", price="1").rate_origin == "twilio"
+    assert _message(of_twilio, country_code="FR").rate_origin == "loaded"
+    assert _message(of_twilio, country_code="GB").rate_origin == "none"
 
 
 def test_the_price_is_of_when_it_occurred() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from schemas.rates import Rate
+from schemas.rates import Card, ExemptCodes, Rate
 from schemas.rows import DIRECTIONS, MESSAGE_TYPES
 from schemas.statuses import STATUSES
 from streams.core.pricing import (
@@ -54,7 +54,7 @@ def _quotes(index: RateIndex, cases: Sequence[Mapping[str, Any]]) -> list[Quote]
         values = [case[name] for case in cases]
         return np.array([codes[value] for value in values] if codes else values, kind)
 
-    amounts, is_fallback = index.quotes(
+    amounts, is_fallback, origins = index.quotes(
         np.array([country_number(case["country"]) for case in cases], np.int16),
         np.array([(case["mcc_mnc"] or "").encode() for case in cases], "S6"),
         column("direction", "i1", DIRECTIONS),
@@ -62,8 +62,8 @@ def _quotes(index: RateIndex, cases: Sequence[Mapping[str, Any]]) -> list[Quote]
         column("segments", "u1"),
         column("at_ms", "i8"),
     )
-    rows = zip(amounts.tolist(), is_fallback.tolist(), strict=True)
-    return [Quote(base, carrier, failed, is_any) for (base, carrier, failed), is_any in rows]
+    rows = zip(amounts.tolist(), is_fallback.tolist(), origins.tolist(), strict=True)
+    return [Quote(*amount, is_any, origin) for amount, is_any, origin in rows]
 
 
 _ANY = rate(id="any", base_micros=1)
@@ -113,6 +113,28 @@ def test_the_latest_valid_row_applies() -> None:
     assert _quote(index, at_ms=NOON_MS).base_micros == 2
     assert _quote(index, at_ms=NOON_MS + 1).base_micros == 3
     assert _quote(index, at_ms=instant_ms("2025-12-31T23:59:59.999Z")) == NO_RATE
+
+
+def test_before_a_card_is_in_force_another_one_is() -> None:
+    before = rates(
+        rate(id="old", base_micros=1),
+        rate(id="older", country="DE", base_micros=2, valid_from="2026-03-01T11:00:00Z"),
+        rate(id="too late", country="DE", base_micros=9, valid_from="2026-03-02T00:00:00Z"),
+    )
+    card = Card((rate(base_micros=3, valid_from=_NOON),), ExemptCodes("exempt_error_codes", ()))
+    index = RateIndex(card, before)
+    assert _quote(index, at_ms=NOON_MS - 3_600_001).base_micros == 1
+    assert _quote(index, at_ms=NOON_MS - 1).base_micros == 2
+    assert _quote(index, at_ms=NOON_MS).base_micros == 3
+    # The narrower row of the other card is not in force any more.
+    assert _quote(index, at_ms=NOON_MS + 2 * 86_400_000).base_micros == 3
+    cases = [
+        {"country": "DE", "mcc_mnc": None, "direction": "outbound", "message_type": "sms",
+         "segments": 2, "at_ms": NOON_MS + ago}
+        for ago in (-(10**12), -3_600_001, -3_600_000, -1, 0, 1, 10**12)
+    ]  # fmt: skip
+    assert _quotes(index, cases) == [index.quote(**case) for case in cases]
+    assert [quote.base_micros for quote in _quotes(index, cases)] == [0, 2, 4, 4, 6, 6, 6]
 
 
 def test_a_narrow_row_that_is_not_yet_valid_leaves_the_wider_one() -> None:
