@@ -63,7 +63,7 @@ async def _answer(asker: _Recorder, path: str, user: int) -> None:
     fresh, now = freshness(await questions.source_progress(asker)), time.time()
     period = parameters.period(now)
     if parts.path.startswith("/admin"):
-        comparison = comparison_of(parameters, CursorSigner("bench"))
+        comparison = comparison_of(parameters, CursorSigner(b"bench"))
         await system_analytics(asker, period, comparison, fresh, now)
     elif parts.path.endswith("costs"):
         await user_costs(asker, user, period, fresh, now, _RETENTION_DAYS)

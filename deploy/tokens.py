@@ -6,8 +6,8 @@ import jwt
 
 from deploy.data_dir import DataDirectory
 from deploy.errors import Unusable, sentences
+from query_api.keys import SHARED_ALGORITHM
 from query_api.settings import ApiSettings
-from query_api.tokens import ALGORITHM
 from schemas.settings import Settings
 
 
@@ -27,7 +27,7 @@ def development_token(
     """A signed JWT for a user; `issued_at` in seconds since the epoch. Raises Unusable in
     production."""
     refuse_production()
-    settings = ApiSettings(jwt_secret=directory.jwt_secret())
+    settings = ApiSettings(jwt_secret=directory.jwt_secret(), jwt_jwks_url=None)
     claims = {
         "sub": str(user_id),
         "roles": roles,
@@ -36,4 +36,4 @@ def development_token(
         "iss": settings.jwt_issuer,
         "aud": settings.jwt_audience,
     }
-    return jwt.encode(claims, settings.jwt_secret.get_secret_value(), algorithm=ALGORITHM)
+    return jwt.encode(claims, directory.jwt_secret(), algorithm=SHARED_ALGORITHM)

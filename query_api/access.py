@@ -25,17 +25,17 @@ class Role(HTTPBearer):
         super().__init__(
             scheme_name="bearer",
             bearerFormat="JWT",
-            description="HS256 with `sub` (user id), `roles`, `exp`, `iat`, `iss` and `aud`.",
+            description="Claims: `sub` (user id), `roles`, `exp`, `iat`, `iss` and `aud`.",
             auto_error=False,
         )
         self.roles = frozenset(roles)
 
     async def __call__(self, request: Request) -> Principal:  # type: ignore[override]
-        principal = principal_of(
-            request.headers.getlist("authorization"), backend_of(request).settings
-        )
+        backend = backend_of(request)
+        authorization = request.headers.getlist("authorization")
+        principal = await principal_of(authorization, backend.settings, backend.keys)
         request.scope["user_id"] = principal.user_id
-        if allowance := await backend_of(request).users.take(principal.user_id):
+        if allowance := await backend.users.take(principal.user_id):
             request.scope["rate_limit"] = allowance
             allowance.check()
         request.scope["roles"] = principal.roles

@@ -26,6 +26,8 @@ from query_api.clickhouse import ClickHousePool
 from query_api.cursor import CursorSigner
 from query_api.downloads import Downloads
 from query_api.edge import Edge
+from query_api.issuer import Issuer
+from query_api.keys import SharedKey
 from query_api.limits import Limiter
 from query_api.metrics import Metrics
 from query_api.publishing import KafkaPublisher
@@ -48,7 +50,7 @@ def create_app(
     """The app; reads `SMS_…` when no settings are given and raises `InvalidSettingsError`."""
     settings = settings or load_settings()
     metrics = Metrics()
-    signer = CursorSigner(settings.jwt_secret.get_secret_value())
+    signer = CursorSigner(settings.seal_key)
     redis = (
         RedisLink(settings.redis_url.get_secret_value(), metrics) if settings.redis_url else None
     )
@@ -62,7 +64,9 @@ def create_app(
         metrics.pool_size.set(settings.pool_size + _STAMP_QUERIES)
         auditor = Auditor(pool, metrics)
         publisher = KafkaPublisher(settings)
+        keys = _keys(settings, metrics, clock)
         rates = RateWatch(pool, settings, metrics, clock)
+        watched = [part for part in (rates, redis, keys) if not isinstance(part, SharedKey | None)]
         app.state.backend = Backend(
             settings=settings,
             metrics=metrics,
@@ -70,20 +74,26 @@ def create_app(
             downloads=Downloads(settings, metrics),
             auditor=auditor,
             publisher=publisher,
+            keys=keys,
             users=Limiter("user", settings.user_requests_per_minute, clock, redis),
             stamps=Stamps(stamp_pool, clock),
             cache=AnswerCache(settings.cache_mb * 1_000_000, metrics, _shared(settings, redis)),
             signer=signer,
-            probe=Probe(pool, settings, clock, [rates.check, *([redis.check] if redis else [])]),
+            probe=Probe(pool, settings, clock, [part.check for part in watched]),
             clock=clock,
         )
-        auditing = asyncio.create_task(auditor.run())
+        tasks = [asyncio.create_task(auditor.run())]
+        if isinstance(keys, Issuer):
+            tasks.append(asyncio.create_task(keys.run()))
         yield
-        auditing.cancel()
+        for task in tasks:
+            task.cancel()
         await auditor.close()
         publisher.close()
         pool.close()
         stamp_pool.close()
+        if isinstance(keys, Issuer):
+            keys.close()
         if redis:
             await redis.close()
 
@@ -111,6 +121,21 @@ def create_app(
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
     forbid_open_routes(app)
     return app
+
+
+def _keys(
+    settings: ApiSettings, metrics: Metrics, clock: Callable[[], float]
+) -> SharedKey | Issuer:
+    if settings.jwt_jwks_url is None:
+        assert settings.jwt_secret
+        return SharedKey(settings.jwt_secret.get_secret_value())
+    return Issuer(
+        settings.jwt_jwks_url,
+        settings.jwt_algorithms,
+        settings.jwt_jwks_refresh_s,
+        metrics,
+        clock,
+    )
 
 
 def _shared(settings: ApiSettings, redis: RedisLink | None) -> RedisAnswers | None:

@@ -13,6 +13,7 @@ from query_api.cache import AnswerCache
 from query_api.clickhouse import ClickHousePool
 from query_api.cursor import CursorSigner
 from query_api.downloads import Downloads
+from query_api.keys import TokenKeys
 from query_api.limits import Limiter
 from query_api.metrics import Metrics
 from query_api.privacy import Publisher
@@ -31,6 +32,7 @@ class Backend:
     downloads: Downloads
     auditor: Auditor
     publisher: Publisher
+    keys: TokenKeys
     users: Limiter[int]
     stamps: Stamps
     cache: AnswerCache

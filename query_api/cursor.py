@@ -18,10 +18,10 @@ _MAC_BYTES = 16
 
 
 class CursorSigner:
-    """Makes and reads cursors with a key derived from the token secret."""
+    """Makes and reads cursors with a key derived from `secret`."""
 
-    def __init__(self, secret: str) -> None:
-        self._key = hmac.digest(secret.encode(), b"cursor", "sha256")
+    def __init__(self, secret: bytes) -> None:
+        self._key = hmac.digest(secret, b"cursor", "sha256")
 
     def cursor(self, key: float, identity: int | str, asked: str) -> str:
         """The cursor behind a row with these sort values; `asked` names the question."""

@@ -80,6 +80,20 @@ class Metrics:
             "1 when the last fetch of prices failed for all or some countries.",
             registry=self.registry,
         )
+        self.jwks_refreshes = Counter(
+            "sms_api_jwks_refreshes_total",
+            "Readings of the token issuer's keys, by how they went: ok or failed.",
+            ("result",),
+            registry=self.registry,
+        )
+        self.jwks_keys = Gauge(
+            "sms_api_jwks_keys", "Keys by which tokens may be signed.", registry=self.registry
+        )
+        self.jwks_read_at = Gauge(
+            "sms_api_jwks_read_timestamp_seconds",
+            "When the issuer's keys were last read.",
+            registry=self.registry,
+        )
         self.pool_size = Gauge(
             "sms_api_pool_size",
             "ClickHouse queries that may run at the same time.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from hashlib import blake2b
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -15,6 +16,7 @@ from schemas.settings import Settings
 DEVELOPMENT_PREFIX = "development-"
 DEVELOPMENT_PRIVACY_KEY = "development-privacy-key"
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", re.ASCII)
+Algorithm = Literal["RS256", "ES256", "EdDSA"]
 MIN_SECRET_BYTES = 32
 """RFC 7518 section 3.2: a key for HS256 must be at least as long as its hash, 256 bits."""
 
@@ -25,9 +27,24 @@ class ApiSettings(Settings):
     host: str = Field("127.0.0.1", description="Address that the API listens on.")
     api_port: int = Field(8000, ge=1, le=65535, description="Port that the API listens on.")
 
-    jwt_secret: SecretStr = Field(
+    jwt_secret: SecretStr | None = Field(
+        None,
         description="Key of the tokens (HS256), at least 32 bytes; one that begins with "
-        "`development-` is refused in production."
+        "`development-` is refused in production.",
+    )
+    jwt_jwks_url: str | None = Field(
+        None,
+        validate_default=True,
+        description="Where the issuer of the tokens publishes its keys (a JWK Set); this or a "
+        "secret. Production wants https.",
+    )
+    jwt_algorithms: list[Algorithm] = Field(
+        ["RS256", "ES256", "EdDSA"],
+        min_length=1,
+        description="What keys of the issuer may be used for.",
+    )
+    jwt_jwks_refresh_s: float = Field(
+        300, ge=1, description="Time between two readings of the issuer's keys."
     )
     jwt_issuer: str = Field("sms-analytics", min_length=1, description="Required `iss`.")
     jwt_audience: str = Field("sms-analytics-api", min_length=1, description="Required `aud`.")
@@ -100,12 +117,15 @@ class ApiSettings(Settings):
     @property
     def seal_key(self) -> bytes:
         """Key of what the API seals for itself, the same in every process: cursors, answers."""
-        return blake2b(self.jwt_secret.get_secret_value().encode(), person=b"seal").digest()
+        secret = self.jwt_secret.get_secret_value() if self.jwt_secret else self.privacy_key
+        return blake2b(secret.encode(), person=b"seal").digest()
 
     @field_validator("jwt_secret")
     @classmethod
-    def _is_strong(cls, secret: SecretStr, info: ValidationInfo) -> SecretStr:
+    def _is_strong(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         # A field's validator, not the model's: that one is skipped when any field is at fault.
+        if secret is None:
+            return None
         key = secret.get_secret_value()
         faults = []
         if len(key.encode()) < MIN_SECRET_BYTES:
@@ -118,6 +138,19 @@ class ApiSettings(Settings):
         if faults:
             raise ValueError(" and ".join(faults))
         return secret
+
+    @field_validator("jwt_jwks_url")
+    @classmethod
+    def _is_issuer(cls, url: str | None, info: ValidationInfo) -> str | None:
+        # Both would be two answers to the question who may issue tokens.
+        if "jwt_secret" in info.data and (url is None) is (info.data["jwt_secret"] is None):
+            raise ValueError("set either SMS_JWT_SECRET or SMS_JWT_JWKS_URL")
+        if url is not None:
+            parts = urlsplit(url)
+            schemes = ("https",) if info.data.get("env") == "production" else ("https", "http")
+            if parts.scheme not in schemes or not parts.hostname or "@" in parts.netloc:
+                raise ValueError(f"must be {' or '.join(schemes)}://host[:port]/path, no login")
+        return url
 
     @field_validator("redis_url")
     @classmethod

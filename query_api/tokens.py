@@ -1,7 +1,7 @@
 """Bearer tokens: who asks, and with which roles.
 
-HS256 only, so neither `none` nor a public key used as a shared one passes (RFC 8725 section 3.1);
-`exp`, `iat`, `iss`, `aud` and `sub` are required.
+A token is checked with the one algorithm of its key, so neither `none` nor a public key used as a
+shared one passes (RFC 8725 section 3.1); `exp`, `iat`, `iss`, `aud` and `sub` are required.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 import jwt
 
 from query_api.errors import UnauthorizedError
+from query_api.keys import TokenKeys
 from query_api.settings import ApiSettings
 
-ALGORITHM = "HS256"
 MAX_TOKEN_CHARACTERS = 4096
 MAX_USER_ID = 2**53 - 1
 ROLES = frozenset({"user", "admin"})
@@ -34,8 +34,13 @@ class Principal:
     roles: frozenset[str]
 
 
-def principal_of(authorization: list[str], settings: ApiSettings) -> Principal:
-    """The principal of a request's `Authorization` headers; raises `UnauthorizedError`."""
+async def principal_of(
+    authorization: list[str], settings: ApiSettings, keys: TokenKeys
+) -> Principal:
+    """The principal of a request's `Authorization` headers.
+
+    Raises `UnauthorizedError`, and `UnavailableError` while no key is known.
+    """
     if not authorization:
         raise UnauthorizedError("A bearer token is required.", has_token=False)
     if len(authorization) > 1:
@@ -47,15 +52,18 @@ def principal_of(authorization: list[str], settings: ApiSettings) -> Principal:
         raise UnauthorizedError(
             f"The token is longer than {MAX_TOKEN_CHARACTERS} characters.", has_token=True
         )
-    return _principal(_claims(token.strip(), settings))
+    return _principal(await _claims(token.strip(), settings, keys))
 
 
-def _claims(token: str, settings: ApiSettings) -> Mapping[str, Any]:
+async def _claims(token: str, settings: ApiSettings, keys: TokenKeys) -> Mapping[str, Any]:
     try:
+        key = await keys.find(jwt.get_unverified_header(token))
+        if key is None:
+            raise UnauthorizedError(_NOT_VALID, has_token=True)
         claims: Mapping[str, Any] = jwt.decode(
             token,
-            settings.jwt_secret.get_secret_value(),
-            algorithms=[ALGORITHM],
+            key.key,
+            algorithms=[key.algorithm],
             audience=settings.jwt_audience,
             issuer=settings.jwt_issuer,
             leeway=settings.jwt_leeway_s,

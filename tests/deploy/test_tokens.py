@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from deploy.cli import app
 from deploy.data_dir import DataDirectory
+from query_api.keys import SharedKey
 from query_api.settings import ApiSettings
 from query_api.tokens import principal_of
 
@@ -34,7 +36,8 @@ def token(directory: DataDirectory, *options: str) -> str:
 def test_the_api_takes_it(directory: DataDirectory, options: list[str], roles: set[str]) -> None:
     made = token(directory, "--user-id", str(2**53 - 1), *options)
     settings = ApiSettings(jwt_secret=directory.jwt_secret())
-    principal = principal_of([f"Bearer {made}"], settings)
+    keys = SharedKey(directory.jwt_secret())
+    principal = asyncio.run(principal_of([f"Bearer {made}"], settings, keys))
     assert (principal.user_id, principal.roles) == (2**53 - 1, roles)
 
 

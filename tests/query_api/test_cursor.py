@@ -9,7 +9,7 @@ import pytest
 from query_api.cursor import MAX_CHARACTERS, CursorSigner
 from query_api.errors import InvalidParametersError
 
-_SIGNER = CursorSigner("secret")
+_SIGNER = CursorSigner(b"secret")
 
 
 @pytest.mark.parametrize("key", [0.0, -1.0, 1 / 3, 12345678901234.0, -0.1])
@@ -33,7 +33,7 @@ def _altered() -> list[str]:
         cursor.swapcase(),
         other_payload.decode(),
         base64.urlsafe_b64encode(b"[5.0,7]").decode(),
-        CursorSigner("another secret").cursor(5.0, 7, "asked"),
+        CursorSigner(b"another secret").cursor(5.0, 7, "asked"),
         _SIGNER.cursor(5.0, 7, "another question"),
     ]
 

@@ -29,7 +29,61 @@ def test_a_good_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_missing_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SMS_JWT_SECRET", raising=False)
-    assert _faults(monkeypatch) == ["SMS_JWT_SECRET: Field required"]
+    expected = ["SMS_JWT_JWKS_URL: set either SMS_JWT_SECRET or SMS_JWT_JWKS_URL"]
+    assert _faults(monkeypatch) == expected
+
+
+def test_two_ways_to_trust_a_token_are_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _faults(
+        monkeypatch, SMS_JWT_SECRET=_LONG, SMS_JWT_JWKS_URL="https://issuer.example/keys"
+    ) == ["SMS_JWT_JWKS_URL: set either SMS_JWT_SECRET or SMS_JWT_JWKS_URL"]
+
+
+@pytest.mark.parametrize(
+    ("url", "env", "is_good"),
+    [
+        ("https://issuer.example/keys", "production", True),
+        ("http://issuer.example/keys", "production", False),
+        ("http://issuer.example/keys", "development", True),
+        ("file:///etc/keys", "development", False),
+        ("https://user:password@issuer.example/keys", "development", False),
+        ("issuer.example", "development", False),
+        ("", "development", False),
+    ],
+)
+def test_where_an_issuer_may_be(
+    url: str, env: str, is_good: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMS_ENV", env)
+    monkeypatch.setenv("SMS_PRIVACY_KEY", _LONG)
+    if is_good:
+        assert ApiSettings(jwt_jwks_url=url).jwt_jwks_url == url
+    else:
+        (fault,) = _faults(monkeypatch, SMS_JWT_JWKS_URL=url)
+        assert "://host[:port]/path" in fault
+        assert "password" not in fault
+
+
+def test_an_algorithm_with_a_shared_key_is_none_of_an_issuer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    faults = _faults(
+        monkeypatch, SMS_JWT_JWKS_URL="https://issuer.example", SMS_JWT_ALGORITHMS='["HS256"]'
+    )
+    assert len(faults) == 1
+    assert "'RS256', 'ES256' or 'EdDSA'" in faults[0]
+
+
+def test_what_is_sealed_by_one_process_is_known_to_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert ApiSettings(jwt_secret=_LONG).seal_key == ApiSettings(jwt_secret=_LONG).seal_key
+    assert ApiSettings(jwt_secret=_LONG).seal_key != ApiSettings(jwt_secret=_LONG + "x").seal_key
+    keys = {
+        ApiSettings(jwt_jwks_url="https://issuer.example", privacy_key=key).seal_key
+        for key in ("a" * 16, "b" * 16, "a" * 16)
+    }
+    assert len(keys) == 2
 
 
 @pytest.mark.parametrize(("length", "is_good"), [(31, False), (32, True)])

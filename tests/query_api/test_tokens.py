@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from fastapi.testclient import TestClient
 
 from query_api.errors import UnauthorizedError
+from query_api.keys import SharedKey
 from query_api.settings import ApiSettings
 from query_api.tokens import Principal, principal_of
 from tests.query_api.credentials import SECRET, claims, signed
@@ -47,7 +49,7 @@ def _bad_tokens() -> dict[str, str]:
     now, good = int(time.time()), signed(claims())
     head, body, mac = good.split(".")
     return {
-        "not a token": "abc",
+        "not a token": "not-a-token",
         "empty parts": "..",
         "two parts": f"{head}.{body}",
         "four parts": f"{good}.{mac}",
@@ -66,6 +68,18 @@ def _bad_tokens() -> dict[str, str]:
         "RS256 header over an HMAC": _by_hand({"alg": "RS256"}, claims()),
         "HMAC with a public key": _by_hand(_HS256, claims(), _PUBLIC_PEM),
         "kid path": _by_hand({"alg": "HS256", "kid": "../../dev/null"}, claims(), b""),
+        "kid SQL": _by_hand({"alg": "HS256", "kid": "x' UNION SELECT 'key"}, claims(), b"key"),
+        "kid a list": _by_hand({"alg": "HS256", "kid": ["a"]}, claims()),
+        "jku of the sender": _by_hand(
+            {"alg": "HS256", "jku": "https://attacker.example/keys"}, claims(), b"attacker" * 4
+        ),
+        "x5u of the sender": _by_hand(
+            {"alg": "HS256", "x5u": "https://attacker.example/key"}, claims(), b"attacker" * 4
+        ),
+        "crit not understood": _by_hand({"alg": "HS256", "crit": ["x"], "x": 1}, claims()),
+        "alg a list": _by_hand({"alg": ["HS256"]}, claims()),
+        "alg in small letters": _by_hand({"alg": "hs256"}, claims()),
+        "alg empty": _by_hand({"alg": ""}, claims()),
         "jwk in header": jwt.encode(
             claims(),
             _KEY,
@@ -111,6 +125,11 @@ def _bad_tokens() -> dict[str, str]:
     }
 
 
+def test_there_are_at_least_25_bad_tokens_and_each_is_bad_in_its_own_way() -> None:
+    tokens = _bad_tokens()
+    assert len(set(tokens.values())) == len(tokens) >= 25
+
+
 @pytest.mark.parametrize("name", _bad_tokens())
 def test_a_bad_token_is_401(name: str, client: TestClient) -> None:
     token = _bad_tokens()[name]
@@ -143,6 +162,10 @@ def test_a_token_elsewhere_is_no_token(client: TestClient) -> None:
     assert client.get(_PATH, params={"access_token": good}).status_code == 401
 
 
+def _principal(token: str, settings: ApiSettings) -> Principal:
+    return asyncio.run(principal_of([f"bearer {token}"], settings, SharedKey(SECRET)))
+
+
 @pytest.mark.parametrize(
     ("changes", "principal"),
     [
@@ -155,15 +178,15 @@ def test_a_token_elsewhere_is_no_token(client: TestClient) -> None:
     ],
 )
 def test_a_good_token(changes: dict[str, Any], principal: Principal, settings: ApiSettings) -> None:
-    assert principal_of([f"bearer {signed(claims(**changes))}"], settings) == principal
+    assert _principal(signed(claims(**changes)), settings) == principal
 
 
 def test_a_token_that_expired_within_the_leeway(settings: ApiSettings) -> None:
     lenient = settings.model_copy(update={"jwt_leeway_s": 300})
     token = signed(claims(exp=int(time.time()) - 1))
-    assert principal_of([f"Bearer {token}"], lenient).user_id == 42
+    assert _principal(token, lenient).user_id == 42
 
 
 def test_an_expired_token_says_so(settings: ApiSettings) -> None:
     with pytest.raises(UnauthorizedError, match="has expired"):
-        principal_of([f"Bearer {signed(claims(exp=1))}"], settings)
+        _principal(signed(claims(exp=1)), settings)
