@@ -45,7 +45,7 @@ class Platform:
         self.children: dict[str, Child] = {}
         kafka_port, clickhouse_port, self.api_port = (free_port() for _ in range(3))
         if tables is not None:
-            shutil.copytree(tables, directory / "clickhouse")
+            shutil.copytree(tables, directory / "clickhouse", symlinks=True)
         password, bootstrap = "bench-only", f"127.0.0.1:{kafka_port}"
         self.children["broker"] = _start_broker(directory, kafka_port)
         create_missing_topics(bootstrap, topics(partitions))

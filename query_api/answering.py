@@ -11,8 +11,10 @@ from pydantic import BaseModel, TypeAdapter
 from query_api.backend import Backend
 from query_api.freshness import Freshness
 from query_api.parameters import RangeParameters
+from query_api.past import WithPast, past_end
 from query_api.period import Period
 from query_api.questions import Asker
+from query_api.stamps import Reading
 from query_api.zones import BUCKET_S, utc
 
 OfUser = Callable[[Asker, int, Period, Freshness, float, int], Awaitable[BaseModel]]
@@ -26,7 +28,7 @@ async def answer(
     request: Request,
     user_id: int | None,
     now: float,
-    make: Callable[[Freshness], Awaitable[BaseModel]],
+    make: Callable[[Reading], Awaitable[BaseModel]],
 ) -> Response:
     """The response to a request about a user, or the system (None), at `now`.
 
@@ -45,7 +47,7 @@ async def answer(
         fresh.as_of_ms is None,
         reading.stamp,
     )
-    kept = await backend.cache.get(key, lambda: make(fresh))
+    kept = await backend.cache.get(key, lambda: make(reading))
     headers = {"ETag": kept.etag, "Cache-Control": "private, no-cache"}
     if _is_known(request, kept.etag):
         return Response(status_code=304, headers=headers)
@@ -61,8 +63,11 @@ async def answer_about_user(
     now = backend.clock()
     period, retention = parameters.period(now), backend.settings.message_retention_days
 
-    def make(fresh: Freshness) -> Awaitable[BaseModel]:
-        return shape(backend.pool, user_id, period, fresh, now, retention)
+    def make(reading: Reading) -> Awaitable[BaseModel]:
+        asker = WithPast(
+            backend.pool, backend.past_rows, (user_id, reading.past), reading.stamp, past_end(now)
+        )
+        return shape(asker, user_id, period, reading.fresh, now, retention)
 
     return await answer(backend, request, user_id, now, make)
 

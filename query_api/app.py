@@ -30,6 +30,7 @@ from query_api.issuer import Issuer
 from query_api.keys import SharedKey
 from query_api.limits import Limiter
 from query_api.metrics import Metrics
+from query_api.past import PastRows
 from query_api.publishing import KafkaPublisher
 from query_api.rates import RateWatch
 from query_api.readiness import Probe
@@ -78,6 +79,7 @@ def create_app(
             users=Limiter("user", settings.user_requests_per_minute, clock, redis),
             stamps=Stamps(stamp_pool, clock),
             cache=AnswerCache(settings.cache_mb * 1_000_000, metrics, _shared(settings, redis)),
+            past_rows=PastRows(settings.cache_mb * 1_000_000),
             signer=signer,
             probe=Probe(pool, settings, clock, [part.check for part in watched]),
             clock=clock,

@@ -16,6 +16,7 @@ from query_api.downloads import Downloads
 from query_api.keys import TokenKeys
 from query_api.limits import Limiter
 from query_api.metrics import Metrics
+from query_api.past import PastRows
 from query_api.privacy import Publisher
 from query_api.readiness import Probe
 from query_api.settings import ApiSettings
@@ -36,6 +37,7 @@ class Backend:
     users: Limiter[int]
     stamps: Stamps
     cache: AnswerCache
+    past_rows: PastRows
     signer: CursorSigner
     probe: Probe
     clock: Callable[[], float]

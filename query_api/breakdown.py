@@ -1,9 +1,13 @@
-"""Shapes the rows of `user_breakdown` and `system_breakdown`: cuts, statuses, processing. Pure."""
+"""Shapes the rows of `user_breakdown` and `system_breakdown`: cuts, statuses, processing, errors.
+
+Pure.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 from query_api.measures import usd
 from query_api.questions import Row, Rows
@@ -74,13 +78,13 @@ def average_processing_ms(rows: Rows) -> float | None:
     return float(sum(row["processing_sum_us"] for row in rows) / count / _US_PER_MS)
 
 
-def processing_time(rows: Rows, bins: Rows) -> ProcessingTime:
-    """Average and maximum of breakdown rows, percentiles of the histogram's bins."""
+def processing_time(rows: Rows) -> ProcessingTime:
+    """Average and maximum of breakdown rows, percentiles of their merged histograms."""
     average = average_processing_ms(rows)
     if average is None:
         return ProcessingTime(average=None, p50=None, p95=None, p99=None, max=None)
     longest = max(row["processing_max_us"] for row in rows)
-    counts = {row["bin"]: row["messages"] for row in bins}
+    counts = _merged_arrays(rows, "processing_bins", "processing_counts")
     return ProcessingTime(
         average=average,
         p50=_percentile_ms(counts, 0.50, longest),
@@ -97,8 +101,36 @@ def _percentile_ms(counts: dict[int, int], rank: float, longest_us: int) -> floa
 
 
 def error_code_counts(rows: Rows) -> list[ErrorCodeCount]:
-    """Error codes with their names; a code without a name passes through."""
-    return [_error_code_count(row["error_code"], row["messages"]) for row in rows]
+    """Error codes, the most frequent first, with their names; one without a name passes through."""
+    counts = _merged_arrays(rows, "error_codes", "error_messages")
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [_error_code_count(code, messages) for code, messages in ordered]
+
+
+def _merged_arrays(rows: Rows, keys: str, counts: str) -> dict[int, int]:
+    """The sums of parallel arrays by key, without those that are 0."""
+    sums: dict[int, int] = defaultdict(int)
+    for row in rows:
+        for key, count in zip(row[keys], row[counts], strict=True):
+            sums[key] += count
+    return {key: count for key, count in sums.items() if count}
+
+
+def merged(rows: Rows) -> Rows:
+    """One row per direction, message type and country, of rows of several ranges of time."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for row in rows:
+        key = (row["direction"], row["message_type"], row["country"])
+        if (sums := found.get(key)) is None:
+            found[key] = dict(row)
+            continue
+        for name, value in row.items():
+            if name == "processing_max_us":
+                sums[name] = max(sums[name], value)
+            elif not isinstance(value, str):
+                # Arrays follow one another: whoever reads them adds up equal keys.
+                sums[name] = sums[name] + value
+    return list(found.values())
 
 
 def error_name(code: int | None) -> ErrorName | None:

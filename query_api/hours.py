@@ -6,10 +6,13 @@ clocks change has 23 or 25 of them.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from query_api.period import Period
+from query_api.questions import Rows
 from query_api.zones import DAY_S, HOUR_S, LocalClock, shift_days
 
 HISTORY_DAYS = 56
@@ -30,6 +33,15 @@ class Hour:
 def history_start(period: Period) -> int:
     """From where on hourly cost is asked: the range, or eight weeks if that is longer."""
     return min(period.start, shift_days(period.zone, period.end, -HISTORY_DAYS))
+
+
+def costs_by_hour(rows: Rows, clock: LocalClock) -> dict[int, int]:
+    """Micro-USD of the hours that have any, from rows of hours or of parts of them, unordered."""
+    starts = clock.slots(HOUR_S)
+    costs: dict[int, int] = defaultdict(int)
+    for row in rows:
+        costs[starts[bisect_right(starts, row["slot"]) - 1]] += row["cost_micros"]
+    return costs
 
 
 def hours_of(costs: Mapping[int, int], clock: LocalClock) -> list[Hour]:

@@ -18,6 +18,8 @@ LEAST_FAILURES = 3
 """Failed messages from which on a number counts as always failing."""
 TOP_NUMBERS = 10
 _TOP_ERRORS = 5
+_EMPTY = ("empty_messages", "empty_micros", "empty_segments")
+_TOP = ("numbers", "countries", "messages", "micros")
 _EXPENSIVE_RATIO = 2
 _EXPENSIVE_SHARE = 0.1
 _EXPENSIVE_MESSAGES = 10
@@ -25,24 +27,20 @@ _EXPENSIVE_MESSAGES = 10
 
 @dataclass(frozen=True)
 class Findings:
-    """The rows that advice is made from; names are those of the questions."""
+    """What advice is made from: rows of `user_breakdown`, and the row of `user_savings`."""
 
     breakdown: Rows
-    error_codes: Rows
-    text_savings: Rows
-    empty_mms: Rows
-    failing_numbers: Rows
+    savings: Row
 
 
 def optimization(found: Findings) -> list[Optimization]:
     """Every advice that would have saved something, the largest saving first."""
-    (texts,) = found.text_savings
     advice = [
-        *_ucs2(texts),
-        *_boundary(texts),
-        *_empty_mms(found.empty_mms, found.breakdown),
-        *_failing_numbers(found.failing_numbers),
-        *_failed_fees(found.breakdown, found.error_codes),
+        *_ucs2(found.savings),
+        *_boundary(found.savings),
+        *_empty_mms(found.savings, found.breakdown),
+        *_failing_numbers(found.savings),
+        *_failed_fees(found.breakdown),
         *_expensive_countries(found.breakdown),
     ]
     return sorted(advice, key=lambda one: (-one.estimated_saving_micros, one.code))
@@ -73,15 +71,15 @@ def _boundary(texts: Row) -> list[Optimization]:
     return [_advice("segment_boundary", text, saved, evidence)]
 
 
-def _empty_mms(rows: Rows, breakdown: Rows) -> list[Optimization]:
+def _empty_mms(found: Row, breakdown: Rows) -> list[Optimization]:
     # A router that never tells the number of media cannot be told from one that sends none.
-    if not any(row["with_media"] for row in rows):
+    if not any(found["mms_with_media"]):
         return []
     price = _sms_prices(breakdown)
-    empty = [row for row in rows if row["empty_messages"] and row["country"] in price]
-    messages = sum(row["empty_messages"] for row in empty)
-    cost = sum(row["empty_micros"] for row in empty)
-    saved = cost - round(sum(row["empty_segments"] * price[row["country"]] for row in empty))
+    columns = (found[f"mms_{name}"] for name in ("countries", *_EMPTY))
+    empty = [row for row in zip(*columns, strict=True) if row[1] and row[0] in price]
+    messages, cost = sum(row[1] for row in empty), sum(row[2] for row in empty)
+    saved = cost - round(sum(segments * price[country] for country, _, _, segments in empty))
     if saved <= 0:
         return []
     text = (
@@ -92,28 +90,32 @@ def _empty_mms(rows: Rows, breakdown: Rows) -> list[Optimization]:
     return [_advice("mms_without_media", text, saved, evidence)]
 
 
-def _failing_numbers(rows: Rows) -> list[Optimization]:
-    if not rows or rows[0]["all_micros"] <= 0:
+def _failing_numbers(found: Row) -> list[Optimization]:
+    numbers, messages, cost = (
+        found[name] for name in ("numbers", "numbers_messages", "numbers_micros")
+    )
+    if cost <= 0:
         return []
-    numbers, messages, cost = (rows[0][name] for name in ("numbers", "all_messages", "all_micros"))
     text = (
         f"{messages} messages went to {numbers} numbers where at least {LEAST_FAILURES} failed and "
         "none arrived; these numbers should be checked or dropped."
     )
     top = [
         FailingNumber(
-            counterparty_hash=f"{row['counterparty_hash']:016x}",
-            country_code=row["country"],
-            messages=row["messages"],
-            cost_micros=row["cost_micros"],
+            counterparty_hash=f"{number:016x}",
+            country_code=country,
+            messages=own_messages,
+            cost_micros=own_micros,
         )
-        for row in rows
+        for number, country, own_messages, own_micros in zip(
+            *(found[f"top_{name}"] for name in _TOP), strict=True
+        )
     ]
     evidence = Evidence(messages=messages, numbers=numbers, top_numbers=top, **_money(cost))
     return [_advice("failing_numbers", text, cost, evidence)]
 
 
-def _failed_fees(breakdown: Rows, error_codes: Rows) -> list[Optimization]:
+def _failed_fees(breakdown: Rows) -> list[Optimization]:
     fees = sum(row["failed_fee_micros"] for row in breakdown)
     if fees <= 0:
         return []
@@ -122,7 +124,7 @@ def _failed_fees(breakdown: Rows, error_codes: Rows) -> list[Optimization]:
         f"{failed} failed messages bore a fee each, unless exempt; the error codes say which "
         "numbers, registrations or contents to correct."
     )
-    top = error_code_counts(error_codes[:_TOP_ERRORS])
+    top = error_code_counts(breakdown)[:_TOP_ERRORS]
     evidence = Evidence(messages=failed, error_codes=top, **_money(fees))
     return [_advice("failed_fees", text, fees, evidence)]
 

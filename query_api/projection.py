@@ -16,7 +16,7 @@ from datetime import date, timedelta
 from math import sqrt
 from zoneinfo import ZoneInfo
 
-from query_api.hours import HISTORY_DAYS, Hour, history, history_start, hours_of
+from query_api.hours import HISTORY_DAYS, Hour, costs_by_hour, history, history_start, hours_of
 from query_api.measures import usd
 from query_api.period import Period
 from query_api.questions import Rows
@@ -48,8 +48,7 @@ def projection_of(hourly_cost: Rows, period: Period, now: float) -> Projection |
         return None
     _, month_end = month_of(period.zone, now)
     clock = clock_over(period.zone, history_start(period), max(period.end, month_end))
-    costs = {row["slot"]: row["cost_micros"] for row in hourly_cost}
-    return project(hours_of(costs, clock), clock, now)
+    return project(hours_of(costs_by_hour(hourly_cost, clock), clock), clock, now)
 
 
 def project(hours: Sequence[Hour], clock: LocalClock, now: float) -> Projection | None:

@@ -75,57 +75,37 @@ class AuditFilter:
 async def user_trend(
     asker: Asker, user_id: int, clock: LocalClock, width: int, overdue_before: int
 ) -> Rows:
-    """One user's totals by local slot of `width` seconds."""
+    """One user's totals by local slot of `width` seconds, and by local weekday and hour."""
     asked = {"user_id": user_id, "width": width, "overdue_before": overdue_before}
     return await _ask(asker, "user_trend", asked | _clocked(clock))
 
 
-async def user_rhythm(asker: Asker, user_id: int, clock: LocalClock) -> Rows:
-    """One user's messages by local weekday and hour."""
-    return await _ask(asker, "user_rhythm", {"user_id": user_id} | _clocked(clock))
-
-
 async def user_breakdown(asker: Asker, user_id: int, start: int, end: int) -> Rows:
     """One user's counters by direction, type and country."""
-    return await _ask(asker, "user_breakdown", {"user_id": user_id, "start": start, "end": end})
-
-
-async def user_processing(asker: Asker, user_id: int, start: int, end: int) -> Rows:
-    """The merged histogram of one user's processing times."""
-    return await _ask(asker, "user_processing", {"user_id": user_id, "start": start, "end": end})
-
-
-async def user_error_codes(asker: Asker, user_id: int, start: int, end: int) -> Rows:
-    """One user's messages by error code."""
-    return await _ask(asker, "user_error_codes", {"user_id": user_id, "start": start, "end": end})
+    return await _ask(asker, "user_breakdown", {"user_id": user_id} | with_whole_days(start, end))
 
 
 async def user_total(asker: Asker, user_id: int, start: int, end: int) -> Rows:
     """How many messages one user had, and what they cost."""
-    return await _ask(asker, "user_total", {"user_id": user_id, "start": start, "end": end})
+    return await _ask(asker, "user_total", {"user_id": user_id} | with_whole_days(start, end))
 
 
-async def user_hourly_cost(asker: Asker, user_id: int, clock: LocalClock) -> Rows:
-    """One user's cost by local hour."""
-    return await _ask(asker, "user_hourly_cost", {"user_id": user_id} | _clocked(clock))
+async def user_hourly_cost(asker: Asker, user_id: int, clock: LocalClock, width: int) -> Rows:
+    """One user's cost by local slot of `width` seconds, an hour or a quarter of it."""
+    asked = {"user_id": user_id, "width": width}
+    return await _ask(asker, "user_hourly_cost", asked | _clocked(clock))
 
 
-async def user_text_savings(asker: Asker, user_id: int, start: int, end: int) -> Rows:
-    """What slightly different texts would have saved one user."""
-    return await _ask(asker, "user_text_savings", {"user_id": user_id, "start": start, "end": end})
-
-
-async def user_empty_mms(asker: Asker, user_id: int, start: int, end: int) -> Rows:
-    """One user's outbound MMS without media, by country."""
-    return await _ask(asker, "user_empty_mms", {"user_id": user_id, "start": start, "end": end})
-
-
-async def user_failing_numbers(
+async def user_savings(
     asker: Asker, user_id: int, start: int, end: int, least: int, rows: int
 ) -> Rows:
-    """Numbers with at least `least` failed messages of one user and none that arrived."""
+    """What other texts, SMS for empty MMS and no messages to failing numbers would have saved.
+
+    A number fails that has at least `least` failed messages and none that arrived; at most `rows`
+    of them are listed.
+    """
     asked = {"user_id": user_id, "start": start, "end": end, "least": least, "page_rows": rows}
-    return await _ask(asker, "user_failing_numbers", asked)
+    return await _ask(asker, "user_savings", asked)
 
 
 async def system_trend(asker: Asker, clock: LocalClock, width: int, overdue_before: int) -> Rows:
@@ -146,12 +126,12 @@ async def system_live(asker: Asker, clock: LocalClock) -> Rows:
 
 async def system_breakdown(asker: Asker, start: int, end: int) -> Rows:
     """The system's counters by direction, type and country."""
-    return await _ask(asker, "system_breakdown", _with_whole_days(start, end))
+    return await _ask(asker, "system_breakdown", with_whole_days(start, end))
 
 
 async def active_users(asker: Asker, start: int, end: int) -> Rows:
     """How many known users have messages."""
-    return await _ask(asker, "active_users", _with_whole_days(start, end))
+    return await _ask(asker, "active_users", with_whole_days(start, end))
 
 
 async def user_comparison(asker: Asker, start: int, end: int, page: Page) -> Rows:
@@ -165,7 +145,7 @@ async def user_comparison(asker: Asker, start: int, end: int, page: Page) -> Row
         "after_user": after_user,
         "page_rows": page.rows,
     }
-    return await _ask(asker, "user_comparison", asked | _with_whole_days(start, end))
+    return await _ask(asker, "user_comparison", asked | with_whole_days(start, end))
 
 
 async def user_messages(asker: Asker, user_id: int, wanted: MessageFilter) -> Rows:
@@ -288,7 +268,8 @@ def _clocked(clock: LocalClock) -> dict[str, Any]:
     }
 
 
-def _with_whole_days(start: int, end: int) -> dict[str, int]:
+def with_whole_days(start: int, end: int) -> dict[str, int]:
+    """The range of a question, and the whole UTC days in it; none begin and end at its end."""
     first, last = -(-start // DAY_S) * DAY_S, end // DAY_S * DAY_S
     if first >= last:
         first = last = end

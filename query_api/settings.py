@@ -83,7 +83,11 @@ class ApiSettings(Settings):
         MESSAGE_RETENTION_DAYS, ge=1, description="How far back messages and rollups are kept."
     )
 
-    cache_mb: int = Field(64, ge=0, description="Memory for kept answers; 0 keeps none.")
+    cache_mb: int = Field(
+        64,
+        ge=0,
+        description="Memory for kept answers, and as much for kept rows of the past; 0 keeps none.",
+    )
     redis_url: SecretStr | None = Field(
         None,
         description="Redis that API processes share limits and kept answers by, "

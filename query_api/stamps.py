@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 
 from query_api import questions
 from query_api.freshness import Freshness, freshness
+from query_api.past import past_end
 from query_api.questions import Asker, Rows
+from query_api.zones import HOUR_S
 from schemas.units import position, source_epoch
 
 _KEPT_S = 0.2
@@ -29,10 +31,22 @@ _UNKNOWN = Freshness(None)
 
 @dataclass(frozen=True)
 class Reading:
-    """How the tables were: everything that `fresh` says is in an answer made after `stamp`."""
+    """How the tables were: everything that `fresh` says is in an answer made after `stamp`.
+
+    `past` changes when a user's cells before `past_end` do; this process alone knows it.
+    """
 
     fresh: Freshness
     stamp: Stamp
+    past: Stamp = None
+
+
+@dataclass
+class _User:
+    """A user's marks by source, and the number of the last change of his past."""
+
+    past: int
+    marks: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,8 +92,9 @@ class Stamps:
         self._read_at = float("-inf")
         self._system: Reading | None = None
         self._system_at = 0.0
-        # A user's marks by source; users with none have an entry, too.
-        self._users: dict[int, dict[int, int]] = {}
+        # Users without cells have an entry, too.
+        self._users: dict[int, _User] = {}
+        self._changes = 0
         self._waiting: set[int] = set()
         self._round: asyncio.Task[None] | None = None
 
@@ -88,10 +103,10 @@ class Stamps:
         self._waiting.add(user_id)
         if not self._is_current():
             await self._next_round()
-        while (marks := self._users.get(user_id)) is None:
+        while (user := self._users.get(user_id)) is None:
             self._waiting.add(user_id)
             await self._next_round()
-        return Reading(self._progress.fresh, tuple(sorted(marks.items())))
+        return Reading(self._progress.fresh, tuple(sorted(user.marks.items())), user.past)
 
     async def of_system(self) -> Reading:
         """The positions up to which the system's totals have come, at most once a second."""
@@ -143,17 +158,23 @@ class Stamps:
             rows = await questions.changed_users(self._asker, since, MAX_CHANGES + 1)
             if len(rows) > MAX_CHANGES:
                 self._users.clear()
+            # Whoever asks meanwhile may be a little ahead of this clock.
+            end = past_end(self._clock() + HOUR_S)
+            self._changes += 1
             for row in rows:
-                if (marks := self._users.get(row["user_id"])) is not None:
-                    marks[row["source"]] = now.mark(row["source"], row["newest"])
+                if (user := self._users.get(row["user_id"])) is not None:
+                    user.marks[row["source"]] = now.mark(row["source"], row["newest"])
+                    if row["oldest"] < end:
+                        user.past = self._changes
         self._progress = now
 
     async def _look_up(self, users: set[int]) -> None:
         rows = await questions.user_stamps(self._asker, sorted(users))
-        found: dict[int, dict[int, int]] = {user: {} for user in users}
+        self._changes += 1
+        found = {user: _User(self._changes) for user in users}
         for row in rows:
             mark = self._progress.mark(row["source"], row["newest"])
-            found[row["user_id"]][row["source"]] = mark
+            found[row["user_id"]].marks[row["source"]] = mark
         self._users |= found
         while len(self._users) > MAX_USERS:
             del self._users[next(iter(self._users))]

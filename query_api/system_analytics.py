@@ -10,7 +10,7 @@ from query_api.breakdown import average_processing_ms, cut
 from query_api.comparison import TOP_SPENDERS, Comparison, spenders, user_usage
 from query_api.costs import cost_breakdown
 from query_api.freshness import Freshness
-from query_api.hours import history, history_start, hours_of
+from query_api.hours import costs_by_hour, history, history_start, hours_of
 from query_api.period import WIDTH_S, Period, granularity_of
 from query_api.projection import projection_of
 from query_api.questions import Asker, Rows
@@ -89,7 +89,7 @@ def _metrics(rows: _Rows, total: Totals, period: Period, clock: LocalClock) -> s
 
 def _cost_analysis(rows: _Rows, total: Totals, period: Period, now: float) -> system.CostAnalysis:
     clock = clock_over(period.zone, history_start(period), period.end)
-    hours = hours_of({row["slot"]: row["cost_micros"] for row in rows.hourly_cost}, clock)
+    hours = hours_of(costs_by_hour(rows.hourly_cost, clock), clock)
     return system.CostAnalysis(
         **vars(cost_breakdown(rows.breakdown)),
         projection=projection_of(rows.hourly_cost, period, now),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Self
@@ -60,6 +61,21 @@ def points(rows: Iterable[Row], clock: LocalClock, granularity: Granularity) -> 
     for row in rows:
         totals[point_of[row["slot"]]].add(row)
     return [_point(clock, start, total) for start, total in totals.items()]
+
+
+def costs_of_points(
+    rows: Iterable[Row], clock: LocalClock, granularity: Granularity
+) -> dict[int, int]:
+    """Micro-USD of every interval of the range by its start, from rows of the same or shorter slots
+    that may begin before the range."""
+    point_of = _point_of_slot(clock, granularity)
+    starts = list(point_of)
+    costs = dict.fromkeys(point_of.values(), 0)
+    for row in rows:
+        if row["slot"] >= clock.start:
+            slot = starts[bisect_right(starts, row["slot"]) - 1]
+            costs[point_of[slot]] += row["cost_micros"]
+    return costs
 
 
 def _point_of_slot(clock: LocalClock, granularity: Granularity) -> dict[int, int]:

@@ -9,6 +9,7 @@ from query_api import questions
 from query_api.breakdown import (
     average_processing_ms,
     error_code_counts,
+    merged,
     message_breakdown,
     processing_time,
     top_countries,
@@ -29,8 +30,6 @@ class _Rows:
     trend: Rows
     rhythm: Rows
     breakdown: Rows
-    processing: Rows
-    error_codes: Rows
     previous_messages: int | None
 
 
@@ -67,17 +66,13 @@ async def _ask(
     previous: tuple[int, int] | None,
 ) -> _Rows:
     width = WIDTH_S[granularity_of(period)]
-    span = (asker, user_id, period.start, period.end)
-    return _Rows(
-        *await asyncio.gather(
-            questions.user_trend(asker, user_id, clock, width, fresh.overdue_before),
-            questions.user_rhythm(asker, user_id, clock),
-            questions.user_breakdown(*span),
-            questions.user_processing(*span),
-            questions.user_error_codes(*span),
-            _previous_messages(asker, user_id, previous),
-        )
+    trend, breakdown, before = await asyncio.gather(
+        questions.user_trend(asker, user_id, clock, width, fresh.overdue_before),
+        questions.user_breakdown(asker, user_id, period.start, period.end),
+        _previous_messages(asker, user_id, previous),
     )
+    slots, rhythm = [row for row in trend if row["slot"]], [r for r in trend if not r["slot"]]
+    return _Rows(slots, rhythm, merged(breakdown), before)
 
 
 async def _previous_messages(
@@ -85,8 +80,8 @@ async def _previous_messages(
 ) -> int | None:
     if previous is None:
         return None
-    (row,) = await questions.user_total(asker, user_id, *previous)
-    return int(row["messages"])
+    rows = await questions.user_total(asker, user_id, *previous)
+    return sum(int(row["messages"]) for row in rows)
 
 
 def period_of(period: Period, clock: LocalClock) -> usage.Period:
@@ -154,8 +149,8 @@ def _trends(
 
 def _performance(rows: _Rows, total: Totals) -> usage.PerformanceMetrics:
     return usage.PerformanceMetrics(
-        processing_time_ms=processing_time(rows.breakdown, rows.processing),
+        processing_time_ms=processing_time(rows.breakdown),
         success_rate=total.success_rate,
         delivery=delivery(total),
-        error_codes=error_code_counts(rows.error_codes),
+        error_codes=error_code_counts(rows.breakdown),
     )

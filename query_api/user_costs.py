@@ -6,32 +6,29 @@ import asyncio
 from dataclasses import dataclass
 
 from query_api import questions
+from query_api.breakdown import merged
 from query_api.costs import cost_breakdown
 from query_api.freshness import Freshness
 from query_api.hours import history_start
 from query_api.measures import change_ratio, direction, usd
 from query_api.optimization import LEAST_FAILURES, TOP_NUMBERS, Findings, optimization
-from query_api.period import WIDTH_S, Period, granularity_of, previous_range
+from query_api.period import Period, granularity_of, previous_range
 from query_api.projection import projection_of
-from query_api.questions import Asker, Rows
-from query_api.trend import points
+from query_api.questions import Asker, Row, Rows
+from query_api.trend import costs_of_points
 from query_api.user_analytics import period_of
-from query_api.zones import LocalClock, clock_over, utc
+from query_api.zones import BUCKET_S, HOUR_S, LocalClock, clock_over, utc
 from schemas.api import costs
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """What the questions answered; `previous` has no row beyond retention."""
+    """What the questions answered; `previous_micros` is None beyond retention."""
 
-    trend: Rows
-    hourly_cost: Rows
+    cost: Rows
     breakdown: Rows
-    error_codes: Rows
-    text_savings: Rows
-    empty_mms: Rows
-    failing_numbers: Rows
-    previous: Rows
+    savings: Row
+    previous_micros: int | None
 
 
 async def user_costs(
@@ -41,10 +38,7 @@ async def user_costs(
     clock = clock_over(period.zone, period.start, period.end)
     previous = previous_range(period, now, retention_days)
     rows = await _ask(asker, user_id, period, clock, previous)
-    found = Findings(
-        rows.breakdown, rows.error_codes, rows.text_savings, rows.empty_mms, rows.failing_numbers
-    )
-    advice = optimization(found)
+    advice = optimization(Findings(rows.breakdown, rows.savings))
     breakdown = cost_breakdown(rows.breakdown)
     return costs.UserCosts(
         user_id=user_id,
@@ -67,24 +61,29 @@ async def _ask(
     previous: tuple[int, int] | None,
 ) -> _Rows:
     span = (user_id, period.start, period.end)
-    width = WIDTH_S[granularity_of(period)]
     long_clock = clock_over(period.zone, history_start(period), period.end)
-    return _Rows(
-        *await asyncio.gather(
-            questions.user_trend(asker, user_id, clock, width, 0),
-            questions.user_hourly_cost(asker, user_id, long_clock),
-            questions.user_breakdown(asker, *span),
-            questions.user_error_codes(asker, *span),
-            questions.user_text_savings(asker, *span),
-            questions.user_empty_mms(asker, *span),
-            questions.user_failing_numbers(asker, *span, LEAST_FAILURES, TOP_NUMBERS),
-            _previous_total(asker, user_id, previous),
-        )
+    cost, breakdown, (savings,), before = await asyncio.gather(
+        questions.user_hourly_cost(asker, user_id, long_clock, _width(period, clock)),
+        questions.user_breakdown(asker, *span),
+        questions.user_savings(asker, *span, LEAST_FAILURES, TOP_NUMBERS),
+        _previous_micros(asker, user_id, previous),
     )
+    return _Rows(cost, merged(breakdown), savings, before)
 
 
-async def _previous_total(asker: Asker, user_id: int, previous: tuple[int, int] | None) -> Rows:
-    return [] if previous is None else await questions.user_total(asker, user_id, *previous)
+def _width(period: Period, clock: LocalClock) -> int:
+    """Hours serve the projection and the points, unless the range begins within one."""
+    is_fine = granularity_of(period) == "15min" or clock.local(period.start) % HOUR_S
+    return BUCKET_S if is_fine else HOUR_S
+
+
+async def _previous_micros(
+    asker: Asker, user_id: int, previous: tuple[int, int] | None
+) -> int | None:
+    if previous is None:
+        return None
+    rows = await questions.user_total(asker, user_id, *previous)
+    return sum(int(row["cost_micros"]) for row in rows)
 
 
 def _trends(
@@ -96,14 +95,12 @@ def _trends(
     now: float,
 ) -> costs.CostTrends:
     granularity = granularity_of(period)
-    before = rows.previous[0]["cost_micros"] if rows.previous else None
+    before = rows.previous_micros
     return costs.CostTrends(
         granularity=granularity,
         points=[
-            costs.CostPoint(
-                start=point.start, cost_usd=point.cost_usd, cost_micros=point.cost_micros
-            )
-            for point in points(rows.trend, clock, granularity)
+            costs.CostPoint(start=clock.moment(start), cost_usd=usd(micros), cost_micros=micros)
+            for start, micros in costs_of_points(rows.cost, clock, granularity).items()
         ],
         previous_period=None
         if previous is None or before is None
@@ -115,5 +112,5 @@ def _trends(
         ),
         change_ratio=None if before is None else change_ratio(total, before),
         direction=None if before is None else direction(total, before),
-        projection=projection_of(rows.hourly_cost, period, now),
+        projection=projection_of(rows.cost, period, now),
     )

@@ -12,7 +12,6 @@ from query_api.administration import audit_page, user_page
 from query_api.answering import answer, answer_about_user
 from query_api.backend import WithBackend
 from query_api.comparison import comparison_of
-from query_api.freshness import Freshness
 from query_api.parameters import (
     AuditParameters,
     PerformanceParameters,
@@ -23,6 +22,7 @@ from query_api.parameters import (
 )
 from query_api.performance import system_performance
 from query_api.routes.documented import ERRORS, NOT_MODIFIED
+from query_api.stamps import Reading
 from query_api.system_analytics import system_analytics
 from query_api.user_analytics import user_analytics
 from query_api.user_costs import user_costs
@@ -51,8 +51,8 @@ async def system_sms_analytics(
     comparison = comparison_of(parameters, backend.signer)
     period = parameters.period(now)
 
-    def make(fresh: Freshness) -> Awaitable[SystemAnalytics]:
-        return system_analytics(backend.pool, period, comparison, fresh, now)
+    def make(reading: Reading) -> Awaitable[SystemAnalytics]:
+        return system_analytics(backend.pool, period, comparison, reading.fresh, now)
 
     return await answer(backend, request, None, now, make)
 

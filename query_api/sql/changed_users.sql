@@ -5,8 +5,9 @@
 --   least                         the least of the positions, for the index of versions
 --   page_rows                     how many rows at most
 -- Units: newest is the position of the last event that changed any of the user's cells; every event
---   that changes one of his cells changes the cell of its day.
-SELECT user_id, source, max(version) AS newest
+--   that changes one of his cells changes the cell of its day; oldest: epoch seconds of the first day
+--   that was changed.
+SELECT user_id, source, max(version) AS newest, toUnixTimestamp(min(bucket)) AS oldest
 FROM user_usage_1d
 WHERE version >= {least:UInt64}
   AND source IN {sources:Array(UInt32)}

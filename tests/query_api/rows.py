@@ -26,6 +26,8 @@ _BREAKDOWN = dict.fromkeys(
     0,
 )
 
+_ARRAYS = ("processing_bins", "processing_counts", "error_codes", "error_messages")
+
 
 def trend_row(slot: int, **counters: int) -> Row:
     """A row of `user_trend` or `system_trend`."""
@@ -35,6 +37,6 @@ def trend_row(slot: int, **counters: int) -> Row:
 def breakdown_row(
     direction: str = "outbound", message_type: str = "sms", country: str = "US", **counters: Any
 ) -> Row:
-    """A row of `user_breakdown` or `system_breakdown`."""
+    """A row of `user_breakdown`; one of `system_breakdown` has no arrays."""
     key = {"direction": direction, "message_type": message_type, "country": country}
-    return key | _BREAKDOWN | counters
+    return key | _BREAKDOWN | {name: [] for name in _ARRAYS} | counters

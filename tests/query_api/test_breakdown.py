@@ -8,6 +8,7 @@ from query_api.breakdown import (
     average_processing_ms,
     cut,
     error_code_counts,
+    merged,
     message_breakdown,
     processing_time,
     top_countries,
@@ -65,11 +66,14 @@ def test_percentiles_are_nearest_rank_within_a_percent() -> None:
     counts: dict[int, int] = {}
     for time in times:
         counts[bin_of(time)] = counts.get(bin_of(time), 0) + 1
-    bins = [{"bin": number, "messages": count} for number, count in counts.items()]
     row = breakdown_row(
-        processing_count=5000, processing_sum_us=sum(times), processing_max_us=times[-1]
+        processing_count=5000,
+        processing_sum_us=sum(times),
+        processing_max_us=times[-1],
+        processing_bins=list(counts),
+        processing_counts=list(counts.values()),
     )
-    answer = processing_time([row], bins)
+    answer = processing_time([row])
     for found, rank in ((answer.p50, 2500), (answer.p95, 4750), (answer.p99, 4950)):
         assert found is not None
         assert abs(found * 1000 / times[rank - 1] - 1) < 0.01
@@ -78,20 +82,26 @@ def test_percentiles_are_nearest_rank_within_a_percent() -> None:
 
 
 def test_no_percentile_is_above_the_maximum() -> None:
-    row = breakdown_row(processing_count=1, processing_sum_us=1000, processing_max_us=1000)
-    answer = processing_time([row], [{"bin": bin_of(1000), "messages": 1}])
+    row = breakdown_row(
+        processing_count=1, processing_sum_us=1000, processing_max_us=1000,
+        processing_bins=[bin_of(1000)], processing_counts=[1],
+    )  # fmt: skip
+    answer = processing_time([row])
     assert answer.p50 == answer.p99 == answer.max == 1.0
 
 
 def test_without_times_there_are_none() -> None:
-    answer = processing_time([breakdown_row(messages=3)], [])
+    answer = processing_time([breakdown_row(messages=3)])
     assert set(answer.model_dump().values()) == {None}
 
 
 def test_error_codes_have_names_and_unknown_ones_pass_through() -> None:
-    found = error_code_counts(
-        [{"error_code": 30003, "messages": 2}, {"error_code": -77, "messages": 1}]
-    )
+    rows = [
+        breakdown_row(error_codes=[-77, 30003, 30008], error_messages=[1, 1, 2]),
+        breakdown_row(country="GB", error_codes=[30003, 30008], error_messages=[1, -2]),
+    ]
+    found = error_code_counts(rows)
+    assert len(found) == 2
     assert found[0].description == "Unreachable destination handset"
     assert found[0].error_class == "retryable"
     assert found[1].model_dump() == {
@@ -100,3 +110,16 @@ def test_error_codes_have_names_and_unknown_ones_pass_through() -> None:
         "error_class": None,
         "messages": 1,
     }
+
+
+def test_rows_of_two_ranges_become_one_row_each() -> None:
+    old = breakdown_row(messages=3, processing_max_us=9, error_codes=[5], error_messages=[2])
+    new = breakdown_row(messages=4, processing_max_us=7, error_codes=[5], error_messages=[1])
+    other = breakdown_row(country="GB", messages=1)
+    both = merged([old, new, other])
+    assert [(row["country"], row["messages"], row["processing_max_us"]) for row in both] == [
+        ("US", 7, 9),
+        ("GB", 1, 0),
+    ]
+    assert [one.messages for one in error_code_counts(both)] == [3]
+    assert (old["messages"], old["error_codes"]) == (3, [5])

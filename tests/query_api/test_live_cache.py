@@ -48,9 +48,11 @@ def client(
         yield client
 
 
-def _message(database: Client, offset: int, second: int, user_id: int = 42) -> None:
+def _message(
+    database: Client, offset: int, second: int, user_id: int = 42, day: str = "2026-11-03"
+) -> None:
     """One more message of a user: his cell and the system's, then the progress."""
-    cell = f"'2026-11-03 12:00:00', 'outbound', 'sms', 'US', 0, {offset}, {offset}"
+    cell = f"'{day} 12:00:00', 'outbound', 'sms', 'US', 0, {offset}, {offset}"
     names = "bucket, direction, message_type, country_code, source, version, messages"
     for width in ("15m", "1d"):
         at = cell if width == "15m" else cell.replace("12:00", "00:00")
@@ -81,6 +83,23 @@ def test_a_change_is_seen_at_once(
                 answer = client.get(_BASE + path, headers=headers).json()
                 assert _total(answer) == number, path
                 assert answer["data_as_of"] == f"2026-11-03T12:30:0{number}Z"
+
+
+def test_a_late_message_is_seen_at_once(
+    client: TestClient, lasting_client: Client, bearer: Bearer, clock: Clock
+) -> None:
+    _message(lasting_client, 1, 1, day="2026-10-10")
+    headers = bearer(user_id=42, roles=("user", "admin"))
+    for number in range(2, 5):
+        for path in _PATHS[::2]:
+            answer = client.get(_BASE + path, headers=headers).json()
+            assert _total(answer) == number - 1
+            assert sum(p["messages"] for p in answer["usage_trends"]["points"]) == number - 1
+            by_country = answer["message_breakdown"]["by_country"]
+            assert [cut["messages"] for cut in by_country] == [number - 1]
+        # The same cell, 24 days ago.
+        _message(lasting_client, number, number, day="2026-10-10")
+        clock.now += 1
 
 
 def test_times_are_those_of_the_request(

@@ -11,6 +11,7 @@ import pytest
 from query_api import stamps as module
 from query_api.questions import Rows
 from query_api.stamps import Stamps
+from query_api.zones import DAY_S
 
 _EPOCH = 1 << 48
 
@@ -23,6 +24,7 @@ class Tables:
         self.cells = cells
         self.asked: list[tuple[str, Any]] = []
         self.is_failing = False
+        self.oldest = 10**9
 
     async def ask(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows:
         self.asked.append((question, parameters.get("users")))
@@ -35,7 +37,7 @@ class Tables:
                 for s, n in self.progress.items()
             ]
         rows = [
-            {"user_id": user, "source": source, "newest": version}
+            {"user_id": user, "source": source, "newest": version, "oldest": self.oldest}
             for (user, source), version in self.cells.items()
         ]
         if question == "user_stamps":
@@ -238,5 +240,24 @@ def test_the_system_changes_at_most_once_a_second() -> None:
         tables.progress[1] = 52
         clock.now -= 50
         assert (await stamps.of_system()).stamp == ((1, 52),)
+
+    asyncio.run(story())
+
+
+def test_only_a_late_change_is_one_of_the_past() -> None:
+    tables, clock = Tables({1: 50}, {(2, 1): 20}), Clock()
+    clock.now = 100 * DAY_S + 5_000.0
+
+    async def story() -> None:
+        stamps = Stamps(tables, clock)
+        marks = [await stamps.of_user(2)]
+        for oldest in (96 * DAY_S, 95 * DAY_S):
+            tables.oldest = oldest
+            tables.cells[2, 1] = tables.progress[1]
+            tables.progress[1] += 1
+            clock.now += 1
+            marks.append(await stamps.of_user(2))
+        assert len({mark.stamp for mark in marks}) == 3
+        assert marks[0].past == marks[1].past != marks[2].past
 
     asyncio.run(story())
