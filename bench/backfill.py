@@ -46,13 +46,13 @@ def _measure(platform: Platform, events: int, workers: int) -> int:
     pids = {name: child.pid for name, child in platform.children.items()}
     before = {name: cpu_s(pid) for name, pid in pids.items()}
     began = time.monotonic()
-    _wait(platform, lambda: _durable(platform) == records)
+    _wait(platform, lambda: platform.durable() == records)
     durable_s = time.monotonic() - began
     _wait(platform, lambda: _visible(platform) == messages)
     took_s = time.monotonic() - began
     used = {name: (cpu_s(pid) - before[name]) / records * 1e6 for name, pid in pids.items()}
     peaks = {name: peak_rss_mb(pid) for name, pid in pids.items()}
-    rows = {table: _count(platform, table) for table in (USAGE_LOG, *CELL_TABLES)}
+    rows = {table: platform.count(table) for table in (USAGE_LOG, *CELL_TABLES)}
     written = _written(ports)
     figures = {
         "records in the log, distinct messages": f"{records:,}, {messages:,}",
@@ -119,7 +119,7 @@ def _wait(platform: Platform, until: Callable[[], bool]) -> None:
                 raise RuntimeError(f"{name} ended: {child.last_line}")
         if time.monotonic() > deadline:
             raise RuntimeError(
-                f"after {_PATIENCE_S} s {_durable(platform):,} records are folded and"
+                f"after {_PATIENCE_S} s {platform.durable():,} records are folded and"
                 f" {_visible(platform):,} messages are visible"
             )
         time.sleep(_ASK_EVERY_S)
@@ -147,18 +147,9 @@ def _written(ports: Iterable[int]) -> Counter[str]:
     return written
 
 
-def _durable(platform: Platform) -> int:
-    query = "SELECT sum(next_offset) FROM source_progress FINAL"
-    return int(platform.client.query(query).result_rows[0][0])
-
-
 def _visible(platform: Platform) -> int:
     answer = platform.get("/admin/sms-analytics/system?time_range=7d", 1)
     return int(answer["system_metrics"]["total_messages"])
-
-
-def _count(platform: Platform, table: str) -> int:
-    return int(platform.client.query(f"SELECT count() FROM {table} FINAL").result_rows[0][0])
 
 
 if __name__ == "__main__":

@@ -124,6 +124,15 @@ class Platform:
         issued = int(time.time())
         return development_token(self._data, user_id, roles, issued_at=issued, expires_in_s=3600)
 
+    def durable(self) -> int:
+        """How many records are folded and written."""
+        query = "SELECT sum(next_offset) FROM source_progress FINAL"
+        return int(self.client.query(query).result_rows[0][0])
+
+    def count(self, table: str) -> int:
+        """How many rows a table has."""
+        return int(self.client.query(f"SELECT count() FROM {table} FINAL").result_rows[0][0])
+
     def log(self, name: str) -> Path:
         """Where a process writes its log."""
         return self.directory / f"{name}.log"

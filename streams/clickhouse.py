@@ -1,22 +1,21 @@
-"""The worker's reads of ClickHouse: what it needs to go on, and what it no longer holds."""
+"""The worker's reads of ClickHouse while it folds: its records, and what it no longer holds."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import clickhouse_connect
-import numpy as np
 from clickhouse_connect.driver.client import Client
 
 from schemas.rows import ORPHANS, USAGE_LOG, USER_TABLES
 from schemas.settings import clickhouse_arguments
 from schemas.units import position, source_epoch
+from streams.answers import Column, blocks
 from streams.core.cells import CellTable, Keys, combination_parts
 from streams.core.orphans import Orphan
 from streams.core.recent import MessageRows
-from streams.core.seen import Hashes
 from streams.core.shapes import country_text
 from streams.patience import until_done
 from streams.rows import (
@@ -76,12 +75,12 @@ class Store:
 
     def epoch(self) -> int:
         """The newest log epoch that anything was written from; 0 before the first."""
-        (row,) = self._rows("SELECT max(source) FROM source_progress", {})
+        (row,) = self.rows("SELECT max(source) FROM source_progress", {})
         return source_epoch(int(row[0] or 0))
 
     def progress(self, sources: Sequence[int]) -> dict[int, Progress]:
         """Durable progress of those sources that have any."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT source, next_offset, toUnixTimestamp64Milli(as_of), topic_id, partitions"
             " FROM source_progress FINAL WHERE source IN {sources:Array(UInt32)}",
             {"sources": list(sources)},
@@ -90,7 +89,7 @@ class Store:
 
     def quarantined(self, source: int) -> dict[int, str]:
         """Offsets of a source that an operator set aside, with the reason given."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT offset, reason FROM quarantine FINAL WHERE source = {source:UInt32}",
             {"source": source},
         )
@@ -98,7 +97,7 @@ class Store:
 
     def deaths(self, source: int) -> Deaths | None:
         """Where workers last began in this source without getting past it."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT next_offset, attempts, error FROM worker_attempts FINAL"
             " WHERE source = {source:UInt32}",
             {"source": source},
@@ -113,68 +112,26 @@ class Store:
             parameters={"source": source, **deaths._asdict()},
         )
 
-    def sid_hashes(self, source: int) -> Iterator[Hashes]:
-        """xxHash64 of the sids of every message that events of this source may repeat."""
-        query = f"SELECT xxHash64(message_sid) FROM {USAGE_LOG} WHERE {_OF_SOURCE} FORMAT RowBinary"
-        left = b""
-        with self._client.raw_stream(query, parameters=_source_parameters(source)) as stream:
-            for piece in iter(lambda: stream.read(1 << 22), b""):
-                left += piece
-                whole = len(left) - len(left) % 8
-                yield np.frombuffer(left[:whole], np.uint64)
-                left = left[whole:]
-
-    def messages_since(self, source: int, first: int) -> MessageRows:
-        """Messages of a source whose rows were written at or after a position."""
-        rows = self._rows(
-            f"SELECT {MESSAGE_COLUMNS} FROM {USAGE_LOG} FINAL"
-            " WHERE source = {source:UInt32} AND version >= {first:UInt64}",
-            {"source": source, "first": first},
-        )
-        return messages_of(rows)
-
     def messages(self, source: int, sids: Sequence[bytes]) -> MessageRows:
         """The known ones of these sids, as events of this source see them."""
-        found: list[Sequence[Any]] = []
+        found: list[list[Column]] = []
         for some in _in_parameters([sid.decode() for sid in sids]):
-            found += self._rows(
+            found += self.blocks(
                 f"SELECT {MESSAGE_COLUMNS} FROM {USAGE_LOG} FINAL"
-                f" WHERE message_sid IN {{sids:Array(String)}} AND {_OF_SOURCE}",
-                {"sids": some, **_source_parameters(source)},
+                f" WHERE message_sid IN {{sids:Array(String)}} AND {OF_SOURCE}",
+                {"sids": some, **source_parameters(source)},
             )
         return messages_of(found)
 
     def orphans(self, source: int) -> list[Orphan]:
         """Receipts that wait for messages which events of this source may bring, in order."""
-        rows = self._rows(
+        rows = self.rows(
             f"SELECT {ORPHAN_COLUMNS} FROM {ORPHANS} FINAL"
             " WHERE (source = {source:UInt32} OR position < {epoch_start:UInt64}) AND NOT is_gone"
             " ORDER BY position",
-            _source_parameters(source),
+            source_parameters(source),
         )
         return [orphan_of(row) for row in rows]
-
-    def load_hot(self, name: str, table: CellTable, source: int, limit: int) -> None:
-        """Load the newest cells of a table, whole buckets, about `limit` at most."""
-        buckets = self._rows(
-            f"SELECT toUnixTimestamp(bucket), uniq({', '.join(_key_columns(name))}) FROM {name}"
-            " WHERE source = {source:UInt32} GROUP BY bucket ORDER BY bucket DESC",
-            {"source": source},
-        )
-        # Beyond the newest bucket nothing is in ClickHouse; what is not loaded below stays cold.
-        total, first = 0, buckets[0][0] + 1 if buckets else 0
-        for bucket, count in buckets:
-            total += count
-            if total > limit:
-                break
-            first = bucket
-        table.hot_from_s = first if total > limit else 0
-        rows = self._rows(
-            f"SELECT {cell_columns(name)} FROM {name} FINAL"
-            " WHERE source = {source:UInt32} AND bucket >= toDateTime({first:UInt32}, 'UTC')",
-            {"source": source, "first": first},
-        )
-        table.load(cells_of(rows))
 
     def load_cold(
         self, tables: Mapping[str, CellTable], keys: Mapping[str, Keys], source: int
@@ -188,21 +145,53 @@ class Store:
         self, name: str, table: CellTable, keys: Sequence[_CellTuple], source: int
     ) -> None:
         user = "UInt64, " if name in USER_TABLES else ""
-        columns = ", ".join(_key_columns(name)).replace("bucket", "toUnixTimestamp(bucket)", 1)
+        columns = ", ".join(key_columns(name)).replace("bucket", "toUnixTimestamp(bucket)", 1)
         columns = columns.replace("direction", "CAST(direction, 'Int8')")
         columns = columns.replace("message_type", "CAST(message_type, 'Int8')")
         columns = columns.replace("country_code", "toString(country_code)")
         buckets = [key[-4] for key in keys]
-        rows = self._rows(
+        blocks = self.blocks(
             f"SELECT {cell_columns(name)} FROM {name} FINAL WHERE source = {{source:UInt32}}"
             " AND bucket BETWEEN toDateTime({first:UInt32}, 'UTC')"
             " AND toDateTime({last:UInt32}, 'UTC')"
             f" AND ({columns}) IN {{keys:Array(Tuple({user}UInt32, Int8, Int8, String))}}",
             {"source": source, "keys": keys, "first": min(buckets), "last": max(buckets)},
         )
-        table.load(cells_of(rows))
+        for block in blocks:
+            table.load(cells_of(block))
 
-    def _rows(self, query: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
+    def blocks(self, query: str, parameters: dict[str, Any]) -> list[list[Column]]:
+        """An answer as columns, block by block."""
+
+        def read() -> list[list[Column]]:
+            with self._client.raw_stream(query, parameters=parameters, fmt="Native") as raw:
+                return list(blocks(raw))
+
+        return until_done("reading ClickHouse", read, self._stopping)
+
+    def each_block(
+        self, query: str, parameters: dict[str, Any], take: Callable[[list[Column]], None]
+    ) -> None:
+        """Give the blocks of an answer to `take` as they come; from the first again when the
+        answer breaks off, so taking one twice has to come to the same."""
+        failures: list[Exception] = []
+
+        def read() -> None:
+            with self._client.raw_stream(query, parameters=parameters, fmt="Native") as raw:
+                for block in blocks(raw):
+                    try:
+                        take(block)
+                    except Exception as error:
+                        failures.append(error)
+                        return
+
+        until_done("reading ClickHouse", read, self._stopping)
+        for error in failures:
+            raise error
+
+    def rows(self, query: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
+        """A small answer as rows."""
+
         def read() -> Sequence[Sequence[Any]]:
             return self._client.query(query, parameters=parameters).result_rows
 
@@ -238,13 +227,13 @@ def _tuples(name: str, keys: Keys) -> list[_CellTuple]:
 
 # An event repeats a message of its own source or of an earlier epoch, whose keys may have lain in
 # another partition; never one of another partition of its own epoch.
-_OF_SOURCE = "(source = {source:UInt32} OR version < {epoch_start:UInt64})"
+OF_SOURCE = "(source = {source:UInt32} OR version < {epoch_start:UInt64})"
 
 
-def _source_parameters(source: int) -> dict[str, int]:
+def source_parameters(source: int) -> dict[str, int]:
     return {"source": source, "epoch_start": position(source_epoch(source), 0)}
 
 
-def _key_columns(name: str) -> list[str]:
+def key_columns(name: str) -> list[str]:
     user = ["user_id"] if name in USER_TABLES else []
     return [*user, "bucket", "direction", "message_type", "country_code"]

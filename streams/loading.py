@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 
-from schemas.units import position, source
+from schemas.rows import CELL_TABLES
+from schemas.units import source
 from streams.clickhouse import Deaths, Store
 from streams.continuity import refuse_another_log, refuse_lost_records
 from streams.core.seen import SidFilter
+from streams.hot import load_cells, load_messages, load_sids
 from streams.reader import Log, Reader
 from streams.settings import WorkerSettings
 from streams.working_set import WorkingSet
@@ -76,28 +79,36 @@ class Loader:
                 refuse_lost_records(state.partition, durable, first, end)
             loaded = WorkingSet(epoch, state.partition, start, as_of)
             loaded.end_offset = end
-            self._fill(loaded, len(partitions), is_new=durable is None)
-            self._count_death(loaded, end)
             states.append(loaded)
+        if states:
+            self._fill(states)
+        for state in states:
+            self._count_death(state, ends[state.partition])
         return states
 
-    def _fill(self, state: WorkingSet, sharers: int, *, is_new: bool) -> None:
-        state.quarantined = self._store.quarantined(state.source)
-        for hashes in self._store.sid_hashes(state.source):
-            self._sids.add(hashes)
-        limit = self._settings.max_hot_cells // (3 * sharers)
-        for name, table in state.tables.items():
-            self._store.load_hot(name, table, state.source, limit)
-        recent = self._store.messages_since(state.source, position(state.epoch, state.next_offset))
-        state.messages.load(recent)
-        for orphan in self._store.orphans(state.source):
-            state.orphans.add(orphan, is_durable=True)
-        logger.info(
-            "partition %s begins at offset %s with %s hot cells",
-            state.partition,
-            state.next_offset,
-            sum(map(len, state.tables.values())),
-        )
+    def _fill(self, states: Sequence[WorkingSet]) -> None:
+        began = time.monotonic()
+        by_source = {state.source: state for state in states}
+        load_sids(self._store, by_source, self._sids)
+        limit = self._settings.max_hot_cells // (3 * len(states))
+        for name in CELL_TABLES:
+            tables = {state.source: state.tables[name] for state in states}
+            load_cells(self._store, name, tables, limit)
+        firsts = {state.source: state.position(state.next_offset) for state in states}
+        messages = {state.source: state.messages for state in states}
+        load_messages(self._store, firsts, messages)
+        for state in states:
+            state.quarantined = self._store.quarantined(state.source)
+            for orphan in self._store.orphans(state.source):
+                state.orphans.add(orphan, is_durable=True)
+            cells = sum(map(len, state.tables.values()))
+            logger.info(
+                "partition %s begins at offset %s with %s hot cells",
+                state.partition,
+                state.next_offset,
+                cells,
+            )
+        logger.info("loaded in %.1f s", time.monotonic() - began)
 
     def _count_death(self, state: WorkingSet, end: int) -> None:
         """A start where an earlier worker has not got past counts as that worker's death."""

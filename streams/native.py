@@ -28,7 +28,7 @@ class Block:
 
     def nullable(self, name: str, kind: str, values: Any, is_null: npt.NDArray[np.bool_]) -> None:
         """Integers, or null where `is_null`."""
-        filled = np.where(is_null, 0, np.asarray(values, np.dtype(_CODES[kind])))
+        filled = np.where(is_null, 0, np.asarray(values, np.dtype(CODES[kind])))
         self._column(name, f"Nullable({kind})", is_null.tobytes() + _packed(kind, filled))
 
     def texts(self, name: str, values: Sequence[bytes]) -> None:
@@ -67,8 +67,8 @@ class Block:
         self._parts.append(content)
 
 
-# Type codes of the standard library's array, which packs lists of integers the fastest.
-_CODES = {
+# Type codes of numpy and of the standard library's array, which packs lists the fastest.
+CODES = {
     "Int8": "b",
     "UInt8": "B",
     "UInt16": "H",
@@ -82,7 +82,7 @@ _CODES = {
 
 
 def _packed(kind: str, values: Any) -> bytes:
-    code = _CODES[kind]
+    code = CODES[kind]
     if isinstance(values, np.ndarray):
         return values.astype(np.dtype(code), copy=False).tobytes()
     return array(code, values).tobytes()

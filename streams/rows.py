@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from typing import Any
 
 import numpy as np
 
 from schemas.rows import COUNTERS, SPARSE, USER_TABLES
+from streams.answers import Column, Nullable
 from streams.core.cells import KEY, WIDTH, CellRows, Keys, combination, combination_parts
-from streams.core.columns import Ints
+from streams.core.columns import Flags, Ints
 from streams.core.counts import Histograms
 from streams.core.history import Entry
 from streams.core.message import MESSAGE, Messages
 from streams.core.orphans import Orphan
 from streams.core.recent import MessageRows
-from streams.core.shapes import country_number, country_text
+from streams.core.shapes import country_text
 from streams.native import Block
 
 MESSAGE_COLUMNS = (
     "message_sid, user_id, toUnixTimestamp64Milli(occurred_at), first_position, version,"
     " CAST(user_decision, 'Int8'), phone_hash, counterparty_hash, CAST(direction, 'Int8'),"
-    " CAST(message_type, 'Int8'), toString(country_code), toString(mcc_mnc),"
+    " CAST(message_type, 'Int8'), country_code,"
+    " CAST(mcc_mnc, 'FixedString(6)'),"
     " CAST(status, 'Int8'), isNotNull(error_code), ifNull(error_code, 0), segments,"
     " CAST(encoding, 'Int8'), non_gsm_characters, num_media, body_length,"
     " ifNull(processing_us, -1), ifNull(latency_ms, -1), CAST(cost_source, 'Int8'), base_micros,"
@@ -105,19 +108,51 @@ def _entry(values: Sequence[Any]) -> Entry:
     return Entry(position, status, error_code, price_micros, at_ms, bool(is_exempt))
 
 
-def messages_of(rows: Sequence[Sequence[Any]]) -> MessageRows:
-    """Messages from rows selected as `MESSAGE_COLUMNS`."""
-    names = MESSAGE.names or ()
-    country, end = 1 + names.index("country"), 1 + len(names)
-    values = [
-        (*row[1:country], country_number(row[country]), *row[country + 1 : end]) for row in rows
-    ]
-    histories = {}
-    for place, row in enumerate(rows):
-        if row[end]:
-            entries = zip(*row[end : end + len(_HISTORY)], strict=True)
-            histories[place] = [_entry(entry) for entry in entries]
-    return MessageRows([row[0].encode() for row in rows], np.array(values, MESSAGE), histories)
+def messages_of(blocks: Sequence[Sequence[Column]]) -> MessageRows:
+    """Messages from blocks of an answer with the columns `MESSAGE_COLUMNS`."""
+    sids: list[bytes] = []
+    histories: dict[int, list[Entry]] = {}
+    parts = [np.zeros(0, MESSAGE)]
+    for names, *columns in blocks:
+        messages = np.zeros(len(names), MESSAGE)
+        fields = MESSAGE.names or ()
+        for field, column in zip(fields, columns, strict=False):
+            messages[field] = _numbers(column) if field == "country" else column
+        histories |= _histories(columns[len(fields) :], len(sids))
+        sids += names
+        parts.append(messages)
+    return MessageRows(sids, np.concatenate(parts), histories)
+
+
+def some_messages(messages: MessageRows, chosen: Flags) -> MessageRows:
+    """Those messages that are chosen."""
+    places = np.cumsum(chosen) - 1
+    histories = {
+        int(places[place]): entries
+        for place, entries in messages.histories.items()
+        if chosen[place]
+    }
+    return MessageRows(list(compress(messages.sids, chosen)), messages.messages[chosen], histories)
+
+
+def _histories(columns: Sequence[Column], first: int) -> dict[int, list[Entry]]:
+    """The entries of those messages of a block that have any; its own first place is `first`."""
+    ends = columns[0].ends.tolist()
+    if not ends or not ends[-1]:
+        return {}
+    lists = [_with_nulls(column.values) for column in columns[: len(_HISTORY)]]
+    entries = [_entry(values) for values in zip(*lists, strict=True)]
+    starts = [0, *ends[:-1]]
+    spans = enumerate(zip(starts, ends, strict=True), first)
+    return {place: entries[start:end] for place, (start, end) in spans if start < end}
+
+
+def _with_nulls(column: Column) -> list[Any]:
+    if isinstance(column, Nullable):
+        values = zip(column.is_null.tolist(), column.values.tolist(), strict=True)
+        return [None if is_null else value for is_null, value in values]
+    values_of_all: list[Any] = column.tolist()
+    return values_of_all
 
 
 def orphan_block(orphans: Sequence[Orphan]) -> Block:
@@ -190,31 +225,45 @@ def cell_block(name: str, parts: Sequence[tuple[int, CellRows]]) -> Block:
 
 def cell_columns(name: str) -> str:
     """The columns of a table of cells in the order that `cells_of` takes."""
-    user = "user_id" if name in USER_TABLES else "0"
+    user = "user_id" if name in USER_TABLES else "toUInt64(0)"
     sparse = ", ".join(f"{keys}, {counts}" for keys, counts, _ in SPARSE)
     return (
         f"{user}, toUnixTimestamp(bucket), CAST(direction, 'Int8'), CAST(message_type, 'Int8'),"
-        f" toString(country_code), version, {', '.join(COUNTERS)}, {sparse}"
+        f" country_code, version, {', '.join(COUNTERS)}, {sparse}"
     )
 
 
-def cells_of(rows: Sequence[Sequence[Any]]) -> CellRows:
-    """Cells from rows selected as `cell_columns`."""
-    keys: Keys = np.zeros(len(rows), KEY)
-    for place, (user_id, bucket_s, direction, message_type, country) in enumerate(
-        row[:5] for row in rows
-    ):
-        code = combination(direction, message_type, country_number(country))
-        keys[place] = (user_id, bucket_s, code)
-    last = np.array([row[5] for row in rows], np.int64)
-    counters = np.array([row[6 : 6 + WIDTH] for row in rows], np.int64).reshape(-1, WIDTH)
+def cells_of(columns: Sequence[Column]) -> CellRows:
+    """Cells from a block of an answer with the columns `cell_columns`."""
+    user_id, bucket_s, direction, message_type, country, version, *others = columns
+    keys: Keys = np.zeros(len(version), KEY)
+    keys["user_id"], keys["bucket_s"] = user_id, bucket_s
+    codes = (column.astype(np.int32) for column in (direction, message_type, _numbers(country)))
+    keys["combination"] = combination(*codes)
+    counters = np.stack(others[:WIDTH], axis=1)
     sparse = []
-    for kind in range(len(SPARSE)):
-        column = 6 + WIDTH + 2 * kind
-        sizes = np.array([len(row[column]) for row in rows], np.int64)
-        columns = [
-            np.array([entry for row in rows for entry in row[column + which]], np.int64)
-            for which in range(2)
-        ]
-        sparse.append(Histograms(sizes, *columns))
-    return CellRows(keys, last, counters, sparse)
+    for first in range(WIDTH, WIDTH + 2 * len(SPARSE), 2):
+        entries, counts = others[first : first + 2]
+        sizes = np.diff(entries.ends, prepend=0)
+        sparse.append(Histograms(sizes, entries.values.astype(np.int64), counts.values))
+    return CellRows(keys, version.astype(np.int64), counters, sparse)
+
+
+def some_cells(cells: CellRows, chosen: Flags) -> CellRows:
+    """Those cells that are chosen."""
+    return CellRows(
+        cells.keys[chosen],
+        cells.last[chosen],
+        cells.counters[chosen],
+        [
+            Histograms(each.sizes[chosen], each.keys[of_it], each.counts[of_it])
+            for each in cells.sparse
+            for of_it in [np.repeat(chosen, each.sizes)]
+        ],
+    )
+
+
+def _numbers(countries: Column) -> Column:
+    """`country_number` of each FixedString(2)."""
+    letters = countries.view(np.uint8).reshape(-1, 2).astype(np.int16)
+    return (letters[:, 0] - 65) * 26 + letters[:, 1] - 64

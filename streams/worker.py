@@ -93,7 +93,8 @@ class Worker:
         """Look whether the log goes on, load the reference data and join the group."""
         await self._in("reader", self._loader.check)
         await self._in("fold", self._reference.load)
-        await self.app.start()
+        # Faust cannot be unwound once it has begun to start: without a broker it has to die.
+        await self._guard(self.app.start())
 
     async def drain(self) -> None:
         """Stop reading, make durable what was folded, commit it and leave the group."""

@@ -1,57 +1,43 @@
-"""What the worker reads back: progress, messages by sid, hot cells and exactly the cold ones."""
+"""What the worker reads back: progress, messages by sid, and exactly the cold cells asked for."""
 
 from __future__ import annotations
 
+import io
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import numpy as np
 import pytest
 from clickhouse_connect.driver.binding import bind_query
 from clickhouse_connect.driver.client import Client
 
-from schemas.rows import CELL_TABLES, SYSTEM_1D, SYSTEM_15M, USAGE_LOG, USER_15M, USER_TABLES
+from schemas.rows import CELL_TABLES, SYSTEM_1D, SYSTEM_15M, USER_15M, USER_TABLES
 from schemas.units import position, source
 from streams.clickhouse import Deaths, Progress, Store
 from streams.core.cells import WIDTH, CellTable, combination
 from streams.core.history import Entry
 from streams.core.orphans import Orphan
 from streams.core.recent import MessageRows
-from streams.core.seen import hashes_of
-from streams.rows import cell_block, orphan_block, usage_block
+from streams.rows import orphan_block
 from tests.streams.columns import (
     Cell,
     Key,
     contents,
     empty_tables,
-    fold_messages,
     keys_of,
     messages_of,
-    rows_of,
 )
-from tests.streams.samples import RECENT_MS, Message, any_message, message
+from tests.streams.samples import RECENT_MS, Message, message
+from tests.streams.written import any_messages, in_buckets, message_at, write_cells, write_log
 
-_BUCKET_S = 900
+BUCKET_S = 900
 _FAR_S = 2**40
 _RECENT_S = RECENT_MS // 1000
 # The largest value of one query parameter that a ClickHouse server takes by default
 # (http_max_field_value_size); large ones are sent as a form, where their bytes count as they are.
 _MAX_PARAMETER_BYTES = 128 * 1024
 _AS_OF = datetime(2026, 3, 1, 12, 0, 0, 123000, UTC)
-
-
-def _log(
-    client: Client,
-    messages: Sequence[Message],
-    of_source: int,
-    histories: Mapping[int, Sequence[Entry]] | None = None,
-) -> None:
-    rows = rows_of(messages)
-    sources = np.full(len(messages), of_source)
-    block = usage_block(rows.sids, rows.messages, histories or {}, sources)
-    client.raw_insert(USAGE_LOG, block.names, block.to_bytes(), fmt="Native")
 
 
 def _progress(client: Client, of_source: int, next_offset: int, topic_id: str = "id") -> None:
@@ -61,11 +47,6 @@ def _progress(client: Client, of_source: int, next_offset: int, topic_id: str = 
         [[of_source, next_offset, next_offset + 5, as_of, topic_id, 8]],
         column_names=["source", "next_offset", "end_offset", "as_of", "topic_id", "partitions"],
     )
-
-
-def _at(epoch: int, offset: int, sid: str) -> Message:
-    place = position(epoch, offset)
-    return message(sid, position=place, version=place, occurred_ms=RECENT_MS)
 
 
 @pytest.mark.live
@@ -128,33 +109,19 @@ def _messages(found: MessageRows) -> list[Message]:
 
 @pytest.mark.live
 def test_sids_are_of_the_source_and_of_earlier_epochs(client: Client, store: Store) -> None:
-    _log(client, [_at(2, offset, f"own{offset}") for offset in range(3)], source(2, 1))
-    _log(client, [_at(2, 9, "other partition")], source(2, 0))
-    _log(client, [_at(1, 2**48 - 1, "earlier")], source(1, 0))
-    _log(client, [_at(3, 0, "later")], source(3, 1))
-
-    def sids(of_source: int) -> list[int]:
-        return sorted(h for part in store.sid_hashes(of_source) for h in part.tolist())
+    write_log(client, [message_at(2, offset, f"own{offset}") for offset in range(3)], source(2, 1))
+    write_log(client, [message_at(2, 9, "other partition")], source(2, 0))
+    write_log(client, [message_at(1, 2**48 - 1, "earlier")], source(1, 0))
+    write_log(client, [message_at(3, 0, "later")], source(3, 1))
 
     known = ["own0", "own1", "own2", "earlier"]
-    assert sids(source(2, 1)) == sorted(hashes_of([sid.encode() for sid in known]).tolist())
-    assert sids(source(1, 5)) == []
     everything = ["own0", "own1", "own2", "earlier", "other partition", "later"]
     asked = [*everything, "unknown"]
     assert _known(store, source(2, 1), asked) == set(known)
     assert _known(store, source(3, 1), asked) == set(everything)
     assert _known(store, source(1, 5), asked) == set()
     assert _known(store, source(2, 1), []) == set()
-    assert _messages(store.messages(source(2, 1), [b"own1"])) == [_at(2, 1, "own1")]
-
-
-@pytest.mark.live
-def test_messages_since_a_position(client: Client, store: Store) -> None:
-    _log(client, [_at(1, offset, f"SM{offset}") for offset in range(10)], source(1, 0))
-    _log(client, [_at(1, 8, "of another")], source(1, 1))
-    found = store.messages_since(source(1, 0), position(1, 7))
-    assert _messages(found) == [_at(1, n, f"SM{n}") for n in (7, 8, 9)]
-    assert _messages(store.messages_since(source(1, 0), position(1, 10))) == []
+    assert _messages(store.messages(source(2, 1), [b"own1"])) == [message_at(2, 1, "own1")]
 
 
 _ENTRY = Entry(position(1, 7), 6, -5, 10**12, RECENT_MS, True)
@@ -162,16 +129,13 @@ _ENTRY = Entry(position(1, 7), 6, -5, 10**12, RECENT_MS, True)
 
 @pytest.mark.live
 def test_histories_come_with_their_messages(client: Client, store: Store) -> None:
-    messages = [_at(1, offset, f"SM{offset}") for offset in range(3)]
+    messages = [message_at(1, offset, f"SM{offset}") for offset in range(3)]
     histories = {1: [_ENTRY._replace(position=position(1, 1)), _ENTRY]}
-    _log(client, messages, source(1, 0), histories)
-    for found in (
-        store.messages(source(1, 0), [b"SM2", b"SM1"]),
-        store.messages_since(source(1, 0), position(1, 0)),
-    ):
-        assert {found.sids[place]: kept for place, kept in found.histories.items()} == {
-            b"SM1": histories[1]
-        }
+    write_log(client, messages, source(1, 0), histories)
+    found = store.messages(source(1, 0), [b"SM2", b"SM1"])
+    assert {found.sids[place]: kept for place, kept in found.histories.items()} == {
+        b"SM1": histories[1]
+    }
 
 
 @pytest.mark.live
@@ -180,7 +144,12 @@ def test_orphans_are_of_the_source_and_of_earlier_epochs(client: Client, store: 
         entry = _ENTRY._replace(position=position(epoch, offset))
         return Orphan(source(epoch, partition), b"SM", entry, RECENT_MS, b"7", b"{}")
 
-    own, other, earlier, later = at(2, 1, 5), at(2, 0, 6), at(1, 0, 2**48 - 1), at(3, 1, 0)
+    own, other, earlier, later = (
+        at(2, 1, 5),
+        at(2, 0, 6),
+        at(1, 0, 2**48 - 1),
+        at(3, 1, 0),
+    )
     gone = at(2, 1, 4)
     block = orphan_block([gone, own, other, earlier, later, gone._replace(is_gone=True), gone])
     client.raw_insert("orphan_status", block.names, block.to_bytes(), fmt="Native")
@@ -193,7 +162,7 @@ def test_orphans_are_of_the_source_and_of_earlier_epochs(client: Client, store: 
 def test_many_sids_are_asked_for_in_parts(client: Client, store: Store) -> None:
     sids = [f"SM{n:032x}" for n in range(45_000)]
     known = [sids[0], sids[19_999], sids[20_000], sids[-1]]
-    _log(client, [_at(1, n, sid) for n, sid in enumerate(known)], source(1, 0))
+    write_log(client, [message_at(1, n, sid) for n, sid in enumerate(known)], source(1, 0))
     assert _known(store, source(1, 0), sids) == set(known)
 
 
@@ -218,113 +187,20 @@ def test_sids_of_any_characters_are_found(client: Client, store: Store) -> None:
         ),
         *("é", "\U0001f600" * 64, "\\N", "\\n", "NULL", "]", ",", "--", "/*", "a, b", "['a']"),
     ]
-    _log(client, [_at(1, n, sid) for n, sid in enumerate(sids)], source(1, 0))
+    write_log(client, [message_at(1, n, sid) for n, sid in enumerate(sids)], source(1, 0))
     assert _known(store, source(1, 0), [*sids, "other"]) == set(sids)
     for sid in sids:
         assert _known(store, source(1, 0), [sid]) == {sid}
-
-
-@pytest.mark.live
-def test_many_hashes_come_whole(client: Client, store: Store) -> None:
-    # More than one piece of the answer, which need not end at a hash.
-    client.command(
-        f"INSERT INTO {USAGE_LOG} (message_sid, source, occurred_at) SELECT concat('SM', "
-        f"toString(number)), {source(1, 0)}, toDateTime64({RECENT_MS // 1000}, 3)"
-        " FROM numbers(600000)"
-    )
-    parts = list(store.sid_hashes(source(1, 0)))
-    assert sum(map(len, parts)) == 600_000
-    assert len(parts) > 1
-    assert {h for part in parts for h in part.tolist()} == set(
-        hashes_of([b"SM%d" % n for n in range(600_000)]).tolist()
-    )
-
-
-def _written(client: Client, messages: Sequence[Message], of_source: int) -> dict[str, CellTable]:
-    """The cells of messages, written to ClickHouse as those of a source."""
-    tables = empty_tables()
-    fold_messages(tables, messages, RECENT_MS)
-    for name, table in tables.items():
-        rows = table.take_dirty()
-        assert rows is not None
-        block = cell_block(name, [(of_source, rows)])
-        client.raw_insert(name, block.names, block.to_bytes(), fmt="Native")
-    return tables
 
 
 def _cold_tables() -> dict[str, CellTable]:
     return {name: CellTable({}, _FAR_S) for name in CELL_TABLES}
 
 
-def _random(seed: int, count: int) -> list[Message]:
-    seeded = random.Random(seed)
-    return [any_message(seeded, position(1, n), RECENT_MS, 40) for n in range(count)]
-
-
-@pytest.mark.live
-def test_all_cells_are_hot_when_they_are_few(client: Client, store: Store) -> None:
-    written = _written(client, _random(1, 200), source(1, 0))
-    _written(client, _random(2, 200), source(1, 1))
-    for name in CELL_TABLES:
-        table = CellTable({}, 123)
-        store.load_hot(name, table, source(1, 0), 10_000)
-        assert table.hot_from_s == 0
-        assert table.take_dirty() is None
-        assert contents(table) == contents(written[name])
-
-
-@pytest.mark.live
-def test_nothing_is_hot_where_nothing_is(store: Store) -> None:
-    for name in CELL_TABLES:
-        table = CellTable({}, 123)
-        store.load_hot(name, table, source(1, 0), 10_000)
-        assert (len(table), table.hot_from_s) == (0, 0)
-
-
-def _in_buckets(*sizes: int) -> list[Message]:
-    """Messages of as many users in each bucket of 15 minutes, the newest bucket last."""
-    return [
-        message(
-            f"SM{bucket}-{user}",
-            user_id=user + 1,
-            position=position(1, 1000 * bucket + user),
-            occurred_ms=RECENT_MS + bucket * _BUCKET_S * 1000,
-        )
-        for bucket, size in enumerate(sizes)
-        for user in range(size)
-    ]
-
-
-@pytest.mark.live
-@pytest.mark.parametrize(
-    ("limit", "newest"), [(9, 3), (8, 2), (7, 2), (5, 1), (4, 1)], ids=lambda n: str(n)
-)
-def test_the_newest_whole_buckets_are_hot(
-    client: Client, store: Store, limit: int, newest: int
-) -> None:
-    _written(client, _in_buckets(2, 3, 4), source(1, 0))
-    table = CellTable({}, 0)
-    store.load_hot(USER_15M, table, source(1, 0), limit)
-    first, end = _RECENT_S + (3 - newest) * _BUCKET_S, _RECENT_S + 3 * _BUCKET_S
-    assert len(table) == sum((2, 3, 4)[3 - newest :])
-    assert {key[1] for key in contents(table)} == set(range(first, end, _BUCKET_S))
-    assert table.hot_from_s == (0 if newest == 3 else first)
-
-
-@pytest.mark.live
-def test_a_bucket_beyond_the_limit_stays_cold(client: Client, store: Store) -> None:
-    _written(client, _in_buckets(2, 3, 40), source(1, 0))
-    table = CellTable({}, 0)
-    store.load_hot(USER_15M, table, source(1, 0), 10)
-    assert len(table) <= 10
-    key = (1, _RECENT_S + 2 * _BUCKET_S, 0)
-    assert table.cold(keys_of([key])).tolist() == [key]
-
-
 @pytest.mark.live
 def test_exactly_the_cold_cells_asked_for_are_loaded(client: Client, store: Store) -> None:
-    written = _written(client, _random(3, 300), source(1, 0))
-    _written(client, _random(4, 300), source(1, 1))
+    written = write_cells(client, any_messages(3, 300), source(1, 0))
+    write_cells(client, any_messages(4, 300), source(1, 1))
     seeded = random.Random(5)
     tables = _cold_tables()
     keys: dict[str, list[Key]] = {}
@@ -343,7 +219,7 @@ def test_exactly_the_cold_cells_asked_for_are_loaded(client: Client, store: Stor
 
 @pytest.mark.live
 def test_a_cold_cell_does_not_replace_a_hot_one(client: Client, store: Store) -> None:
-    written = _written(client, _in_buckets(1), source(1, 0))
+    written = write_cells(client, in_buckets(1), source(1, 0))
     tables = empty_tables()
     (key,) = contents(written[USER_15M])
     tables[USER_15M].rows_of(keys_of([key]))
@@ -357,7 +233,7 @@ def test_thousands_of_cold_cells(client: Client, store: Store) -> None:
         message(f"SM{n}", user_id=n + 1, position=position(1, n), occurred_ms=RECENT_MS)
         for n in range(6_000)
     ]
-    written = _written(client, messages, source(1, 0))
+    written = write_cells(client, messages, source(1, 0))
     tables = _cold_tables()
     keys = {name: keys_of(contents(written[name])) for name in (USER_15M, SYSTEM_1D)}
     store.load_cold(tables, keys, source(1, 0))
@@ -371,12 +247,11 @@ class _Recorder:
 
     def __init__(self) -> None:
         self.longest = 0
-        self.result_rows: list[Any] = []
 
-    def query(self, query: str, parameters: dict[str, Any]) -> _Recorder:
+    def raw_stream(self, query: str, parameters: dict[str, Any], fmt: str) -> io.BytesIO:
         _, bound = bind_query(query, parameters)
         self.longest = max(self.longest, *(len(str(value).encode()) for value in bound.values()))
-        return self
+        return io.BytesIO()
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from schemas.rows import (
 )
 from schemas.statuses import STATUSES
 from schemas.units import position, source
+from streams.answers import blocks
 from streams.core.cells import WIDTH, CellRows, CellTable
 from streams.core.history import Entry
 from streams.core.orphans import Orphan
@@ -68,9 +69,13 @@ def _log(
     _insert(client, USAGE_LOG, block)
 
 
+def _blocks(client: Client, query: str) -> list[Any]:
+    with client.raw_stream(query, fmt="Native") as stream:
+        return list(blocks(stream))
+
+
 def _messages(client: Client) -> dict[str, Message]:
-    rows = client.query(f"SELECT {MESSAGE_COLUMNS} FROM {USAGE_LOG} FINAL").result_rows
-    found = messages_of(rows)
+    found = messages_of(_blocks(client, f"SELECT {MESSAGE_COLUMNS} FROM {USAGE_LOG} FINAL"))
     return {each.sid: each for each in columns.messages_of(found.sids, found.messages)}
 
 
@@ -155,7 +160,7 @@ def test_a_history_is_its_arrays(client: Client) -> None:
     histories = {4: _HISTORY, 1: _HISTORY[2:], 2: _HISTORY[:1]}
     _log(client, messages, [1] * 6, histories)
     query = f"SELECT {MESSAGE_COLUMNS} FROM {USAGE_LOG} FINAL ORDER BY message_sid"
-    found = messages_of(client.query(query).result_rows)
+    found = messages_of(_blocks(client, query))
     assert columns.messages_of(found.sids, found.messages) == messages
     assert found.histories == histories
     assert all(type(entry) is Entry for entries in found.histories.values() for entry in entries)
@@ -198,7 +203,8 @@ def _taken(table: CellTable) -> CellRows:
 def _loaded(client: Client, name: str, of_source: int) -> CellTable:
     table = CellTable({})
     query = f"SELECT {cell_columns(name)} FROM {name} FINAL WHERE source = {of_source}"
-    table.load(cells_of(client.query(query).result_rows))
+    for block in _blocks(client, query):
+        table.load(cells_of(block))
     return table
 
 
