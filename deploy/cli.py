@@ -10,8 +10,9 @@ from typer.core import TyperGroup
 from deploy.commands.development import token, up
 from deploy.commands.doctor import doctor
 from deploy.commands.epoch import epoch
-from deploy.commands.operations import dlq, phones, rates, reconcile
+from deploy.commands.operations import dlq, phones, reconcile
 from deploy.commands.parts import api, migrate, worker
+from deploy.commands.rates import rates
 from deploy.errors import Unusable
 from deploy.simulate.command import simulate
 

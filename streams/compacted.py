@@ -6,7 +6,6 @@ Also reads the dead-letter topic to its end, which is the same motion.
 from __future__ import annotations
 
 import csv
-import tomllib
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,8 +15,7 @@ import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from schemas.events import PhoneNumber, UserId
-from schemas.rates import Card, ExemptCodes, Rate
-from schemas.topics import RATE_CARD, USER_PHONES
+from schemas.topics import USER_PHONES
 
 _TIMEOUT_S = 15.0
 
@@ -98,17 +96,3 @@ def load_phones(bootstrap_servers: str, path: Path) -> int:
                 raise ValueError(f"{path} line {reader.line_num}: {error}") from None
             records[phone.phone_number] = b'{"user_id":%d}' % phone.user_id
     return publish(bootstrap_servers, USER_PHONES, records)
-
-
-def load_rates(bootstrap_servers: str, path: Path) -> int:
-    """Publish a rate card (TOML, the shape of `schemas/rate_card.toml`); number of records.
-
-    Raises ValueError naming the field that is not valid; then nothing is sent.
-    """
-    try:
-        card = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Card)
-    except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
-        raise ValueError(f"{path}: {error}") from None
-    rows: list[Rate | ExemptCodes] = [*card.rates, card.exempt]
-    records = {row.id: msgspec.json.encode(row) for row in rows}
-    return publish(bootstrap_servers, RATE_CARD, records)

@@ -1,15 +1,20 @@
-"""Settings of the worker, read once from the environment (prefix `SMS_`) and `.env`."""
+"""Settings of the worker and of `rates fetch`, read once from the environment (prefix `SMS_`) and
+`.env`."""
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from schemas.events import MESSAGE_RETENTION_DAYS
 from schemas.settings import Settings
 
+_SID = re.compile(r"(AC|SK)[0-9a-f]{32}", re.ASCII)
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 UsdPerUnit = Annotated[Decimal, Field(gt=0)]
 DEVELOPMENT_PRIVACY_KEY = "development-privacy-key"
 
@@ -58,3 +63,56 @@ class WorkerSettings(Settings):
         if self.env == "production" and self.privacy_key.startswith("development-"):
             raise ValueError("SMS_PRIVACY_KEY must be set when SMS_ENV=production")
         return self
+
+
+class PriceSettings(Settings):
+    """How `rates fetch` asks Twilio's Pricing API, and which of its prices it takes."""
+
+    twilio_account_sid: SecretStr | None = Field(
+        None, description="Account SID (`AC…`), or SID of an API key (`SK…`)."
+    )
+    twilio_auth_token: SecretStr | None = Field(
+        None, description="The account's auth token, or the API key's secret."
+    )
+    twilio_pricing_url: str = Field(
+        "https://pricing.twilio.com", description="Origin of Twilio's Pricing API."
+    )
+    twilio_number_types: list[str] = Field(
+        ["local", "mobile", "national", "toll free", "shortcode"],
+        min_length=1,
+        description="Of the prices for several types of number the first of these counts.",
+    )
+    twilio_timeout_s: float = Field(10, gt=0, le=60, description="Time-out of one request.")
+    twilio_concurrency: int = Field(4, ge=1, le=16, description="Requests at the same time.")
+    currency_rates: dict[str, UsdPerUnit] = Field(
+        default_factory=dict, description='USD per unit of other currencies, `{"EUR": "1.08"}`.'
+    )
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether Twilio can be asked at all."""
+        return self.twilio_account_sid is not None and self.twilio_auth_token is not None
+
+    @field_validator("twilio_account_sid")
+    @classmethod
+    def _is_sid(cls, sid: SecretStr | None) -> SecretStr | None:
+        if sid is not None and not _SID.fullmatch(sid.get_secret_value()):
+            raise ValueError("must be AC or SK and 32 hexadecimal digits")
+        return sid
+
+    @field_validator("twilio_auth_token")
+    @classmethod
+    def _is_token(cls, token: SecretStr | None) -> SecretStr | None:
+        text = "-" if token is None else token.get_secret_value()
+        if not (text.isascii() and text.isprintable() and 0 < len(text) <= 128 and " " not in text):
+            raise ValueError("must be 1 to 128 printable ASCII characters without a space")
+        return token
+
+    @field_validator("twilio_pricing_url")
+    @classmethod
+    def _is_origin(cls, url: str) -> str:
+        parts = urlsplit(url)
+        is_safe = parts.scheme == "https" or parts.hostname in _LOOPBACK
+        if not is_safe or not parts.hostname or parts.path.strip("/") or parts.username:
+            raise ValueError("must be https://host[:port]: it is sent a secret")
+        return url.rstrip("/")

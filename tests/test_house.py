@@ -14,7 +14,7 @@ from typer.main import get_command
 from deploy.cli import app
 from query_api.settings import ApiSettings
 from schemas.settings import Settings
-from streams.settings import WorkerSettings
+from streams.settings import PriceSettings, WorkerSettings
 
 _ROOT = Path(__file__).parent.parent
 _README = (_ROOT / "README.md").read_text(encoding="utf-8")
@@ -46,7 +46,7 @@ def _default(field: FieldInfo) -> str:
 
 def _defaults() -> dict[str, str]:
     found: dict[str, str] = {}
-    for process in (Settings, WorkerSettings, ApiSettings):
+    for process in (Settings, WorkerSettings, PriceSettings, ApiSettings):
         for name, field in process.model_fields.items():
             default = _default(field)
             # A setting that two processes read means the same in both.

@@ -12,6 +12,7 @@ import msgspec
 
 from deploy import runtime
 from deploy.data_dir import DataDirectory
+from deploy.errors import sentences
 from deploy.local import clickhouse, kafka
 from deploy.local.announcement import Announcement
 from deploy.local.api_client import ApiClient
@@ -25,6 +26,7 @@ from deploy.runtime import Runtime
 from deploy.tokens import refuse_production
 from deploy.topics import create_missing_topics
 from schemas.topics import topics
+from streams.settings import PriceSettings
 
 _LOOPBACK = "127.0.0.1"
 _CLI = (sys.executable, "-m", "deploy.cli")
@@ -92,6 +94,8 @@ class Platform:
             pids={},
         )
         self._environment = runtime.environment(directory, self._runtime)
+        with sentences():
+            self._has_twilio = PriceSettings().has_credentials
 
     def run(self, announce: Say) -> None:
         """Start all parts in the order in which they need each other, and watch them."""
@@ -99,6 +103,8 @@ class Platform:
         for number in range(1, self._options.workers + 1):
             self._supervisor.keep(partial(self._worker, number), WORK)
         self._supervisor.keep(self._api, TRAFFIC)
+        if self._has_twilio:
+            self._supervisor.keep(self._prices, TRAFFIC)
         self._say("Waiting for the worker and the API")
         client = ApiClient(self._runtime.api_url)
         self._watch(Patience(client.unready, "Not ready yet", self._say).is_over)
@@ -138,6 +144,10 @@ class Platform:
     def _api(self) -> Child:
         address = {"SMS_HOST": self._options.host, "SMS_API_PORT": str(self._options.api_port)}
         return self._child("API", [*_CLI, "api"], address)
+
+    def _prices(self) -> Child:
+        command = [*_CLI, "rates", "fetch", "--every-hours", "24"]
+        return self._child("Prices", command, {})
 
     def _child(self, name: str, command: list[str], environment: Mapping[str, str]) -> Child:
         log = self._directory.log(name)

@@ -4,29 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from schemas.rates import Rate, bundled_card
-from schemas.topics import RATE_CARD, USER_PHONES
-from streams.compacted import load_phones, load_rates, read_to_end, show
+from schemas.topics import USER_PHONES
+from streams.compacted import load_phones, read_to_end, show
 from tests.streams.records import send
 
 _NOWHERE = "127.0.0.1:1"  # nothing is sent where a file has a fault
-_RATE = """
-[exempt]
-id = "exempt_error_codes"
-exempt_error_codes = [30008]
-
-[[rates]]
-id = "any"
-country = "*"
-direction = "outbound"
-message_type = "sms"
-base_micros = 100
-valid_from = "2026-01-01T00:00:00Z"
-source = "a test"
-"""
 
 
 def _file(directory: Path, text: str) -> Path:
@@ -56,19 +40,6 @@ def test_an_empty_topic_is_shown_empty(broker: str) -> None:
 
 
 @pytest.mark.live
-def test_the_bundled_card_is_loaded_and_shown(broker: str) -> None:
-    path = Path(__file__).parents[2] / "schemas" / "rate_card.toml"
-    card = bundled_card()
-    assert load_rates(broker, path) == len(card.rates) + 1
-    shown = show(broker, RATE_CARD)
-    exempt = shown.pop("exempt_error_codes")
-    assert msgspec.json.decode(exempt)["exempt_error_codes"] == list(card.exempt.exempt_error_codes)
-    assert {key: msgspec.json.decode(value, type=Rate) for key, value in shown.items()} == {
-        rate.id: rate for rate in card.rates
-    }
-
-
-@pytest.mark.live
 def test_a_topic_is_read_to_its_end_in_order(broker: str) -> None:
     send(broker, [(b"%d" % n, b"v") for n in range(12_000)], USER_PHONES)
     assert [record.key() for record in read_to_end(broker, USER_PHONES)] == [
@@ -92,28 +63,3 @@ def test_a_topic_is_read_to_its_end_in_order(broker: str) -> None:
 def test_a_bad_row_is_named(tmp_path: Path, text: str, line: int, fault: str) -> None:
     with pytest.raises(ValueError, match=rf"given line {line}: .*{fault}"):
         load_phones(_NOWHERE, _file(tmp_path, text))
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "fault"),
-    [
-        ("base_micros = 100", "base_micros = -1", "base_micros"),
-        ('country = "*"', 'country = "Germany"', "country"),
-        ('direction = "outbound"', "", "direction"),
-        ("[30008]", '["x"]', "exempt_error_codes"),
-        ("[exempt]", "[other]", "exempt"),
-        ("[[rates]]", "[[rates", "line 6"),
-        ("2026-01-01T", "2026-02-30T", "valid_from"),
-    ],
-)
-def test_a_bad_card_is_named(
-    tmp_path: Path, old: str, new: str, fault: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("streams.compacted.publish", _never)
-    assert old in _RATE
-    with pytest.raises(ValueError, match=rf"given: .*{fault}"):
-        load_rates(_NOWHERE, _file(tmp_path, _RATE.replace(old, new)))
-
-
-def _never(*arguments: object) -> int:
-    raise AssertionError("sent in spite of its fault")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -25,6 +26,7 @@ from streams.core.pricing import (
     usd_rates,
 )
 from streams.core.shapes import country_number
+from tests.oracle import rates as oracle_rates
 from tests.streams.samples import NOON_MS, rate, rates
 
 _NOON = "2026-03-01T12:00:00Z"
@@ -193,6 +195,50 @@ def test_quotes_of_many_are_the_quotes_of_each(seed: int) -> None:
     index, other = rates(*rows), rates(*rows)
     assert _quotes(index, cases) == [other.quote(**case) for case in cases]
     assert len({(q.base_micros, q.is_fallback) for q in _quotes(index, cases)}) > 50
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_overlapping_cards_against_the_oracle(seed: int) -> None:
+    """Rows of equal scope, equal times, two cards one after the other: as the oracle reads them."""
+    seeded = random.Random(seed)
+
+    def drawn(number: int, since: int) -> Rate:
+        country, carrier = seeded.choice(
+            [("DE", None), ("DE", "26201"), ("*", "26201"), ("*", None)]
+        )
+        return rate(
+            id=f"r{number:02d}",
+            country=country,
+            mcc_mnc=carrier,
+            message_type=seeded.choice(list(MESSAGE_TYPES)),
+            base_micros=seeded.randrange(10**6),
+            valid_from=f"2026-03-01T12:00:{since + seeded.randrange(6):02d}Z",
+        )
+
+    old, new = ([drawn(n, since) for n in range(30)] for since in (0, 20))
+    exempt = ExemptCodes("exempt_error_codes", ())
+    index = RateIndex(Card(tuple(new), exempt), RateIndex(Card(tuple(old), exempt)))
+    oracle = oracle_rates.card(map(msgspec.to_builtins, new), ())
+    oracle.before = oracle_rates.card(map(msgspec.to_builtins, old), ())
+    cases: list[dict[str, Any]] = [
+        {
+            "country": seeded.choice(["DE", "FR"]),
+            "mcc_mnc": seeded.choice([None, "26201", "26202"]),
+            "direction": "outbound",
+            "message_type": seeded.choice(list(MESSAGE_TYPES)),
+            "segments": 1,
+            "at_ms": NOON_MS + seeded.randrange(30) * 1000 + seeded.choice([-1, 0, 1]),
+        }
+        for _ in range(2000)
+    ]
+    sources = set()
+    for case, quote in zip(cases, _quotes(index, cases), strict=True):
+        asked = {name: value for name, value in case.items() if name != "segments"}
+        priced = oracle.price(**asked)
+        assert quote.base_micros == priced.base
+        assert quote.is_fallback == (priced.source == "fallback")
+        sources.add(priced)
+    assert len(sources) > 15
 
 
 def test_quotes_of_none() -> None:
