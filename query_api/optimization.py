@@ -34,7 +34,8 @@ class Findings:
 
 
 def optimization(found: Findings) -> list[Optimization]:
-    """Every advice that would have saved something, the largest saving first."""
+    """Every advice, the largest saving first. All but that on an expensive country to which only
+    short texts go would have saved something."""
     advice = [
         *_ucs2(found.savings),
         *_boundary(found.savings),
@@ -148,9 +149,14 @@ def _expensive_countries(breakdown: Rows) -> list[Optimization]:
 def _expensive(row: Row, each: float, usual: float) -> Optimization:
     extra = row["segments"] - row["messages"]
     saved = round(each * extra)
+    shorter = (
+        f"texts of one segment there would have been {extra} segments fewer."
+        if extra > 0
+        else "your texts there are of one segment, so only fewer of them cost less."
+    )
     text = (
         f"A segment to {row['country']} costs {each / usual:.1f} times as much as to your other "
-        f"countries; texts of one segment there would have been {extra} segments fewer."
+        f"countries; {shorter}"
     )
     evidence = Evidence(
         messages=row["messages"],

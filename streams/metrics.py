@@ -27,4 +27,5 @@ WAITING = Gauge("sms_worker_backpressure", "1 while folding waits for ClickHouse
 PENDING = Gauge("sms_worker_pending_events", "Events folded but not durable")
 HOT_CELLS = Gauge("sms_worker_hot_cells", "Cells in memory", ["table"])
 LAG = Gauge("sms_worker_lag_records", "Records behind the log's end", ["partition"])
+RATES = Gauge("sms_worker_rates", "Rates that messages are priced by, by origin", ["origin"])
 PARTITIONS = Gauge("sms_worker_partitions", "Partitions being folded")

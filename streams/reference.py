@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -22,10 +23,12 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from schemas.phones import UserPhone
 from schemas.privacy import Consent
-from schemas.rates import ExemptCodes, Rate, bundled_card, card_of
+from schemas.rates import Card, ExemptCodes, Rate, bundled_card, card_of, origin_of
+from schemas.rows import RATE_ORIGINS
 from schemas.topics import PRIVACY, RATE_CARD, USER_PHONES
 from streams.core.message import Reference
 from streams.core.pricing import RateIndex, usd_rates
+from streams.metrics import RATES
 from streams.numbers import NumberHash, country_of
 from streams.settings import WorkerSettings
 
@@ -58,6 +61,7 @@ class ReferenceData:
             }
         )
         self._bundled = RateIndex(bundled_card())
+        _note_origins(bundled_card())
         self.current = Reference(
             self._bundled,
             self._users,
@@ -138,8 +142,11 @@ class ReferenceData:
     def _index(self) -> RateIndex:
         """The card of the topic, and before its first rate is valid the bundled one."""
         if not self._rates:
+            _note_origins(bundled_card())
             return self._bundled
-        return RateIndex(card_of(self._rates.values()), self._bundled)
+        card = card_of(self._rates.values())
+        _note_origins(card)
+        return RateIndex(card, self._bundled)
 
     def _try(self, record: Any) -> bool:
         try:
@@ -178,3 +185,9 @@ class ReferenceData:
             consent = msgspec.json.decode(value, type=Consent)
             if not consent.analytics:
                 self._withdrawn[key] = consent.user_id
+
+
+def _note_origins(card: Card) -> None:
+    found = Counter(origin_of(rate) for rate in card.rates)
+    for name, code in RATE_ORIGINS.items():
+        RATES.labels(name).set(found[code])

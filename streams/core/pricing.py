@@ -61,7 +61,10 @@ class RateIndex:
     def __init__(self, card: Card, before: RateIndex | None = None) -> None:
         self.exempt = frozenset(card.exempt.exempt_error_codes)
         self._before = before
-        self._rates = card.rates
+        self._scopes: dict[tuple[str, str | None, str, str], list[Rate]] = {}
+        for rate in card.rates:
+            scope = (rate.country, rate.mcc_mnc, rate.direction, rate.message_type)
+            self._scopes.setdefault(scope, []).append(rate)
         self._tiers: dict[tuple[str, str | None, str, str], list[_Candidate]] = {}
         self._quotes: dict[tuple[int, int], tuple[int, ...]] = {}
         # Between two of these instants no quote changes.
@@ -147,11 +150,7 @@ class RateIndex:
         def tier(of_country: str, of_carrier: str | None) -> list[_Candidate]:
             rows: list[_Candidate] = [
                 (instant_ms(rate.valid_from), rate, {})
-                for rate in self._rates
-                if rate.country == of_country
-                and rate.mcc_mnc == of_carrier
-                and rate.direction == direction
-                and rate.message_type == message_type
+                for rate in self._scopes.get((of_country, of_carrier, direction, message_type), ())
             ]
             return sorted(rows, key=lambda row: (-row[0], row[1].id))
 

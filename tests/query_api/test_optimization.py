@@ -104,6 +104,11 @@ def test_an_expensive_country() -> None:
     assert found.evidence.usual_cost_per_segment == 0.008
     assert found.estimated_saving_micros == 10 * 40_000
     assert "5.0 times" in found.message
+    assert "10 segments fewer" in found.message
+    # Nothing to shorten: it is told, and no saving is made up.
+    (short,) = _advice(breakdown=[usual, dear | {"segments": 20, "base_micros": 800_000}])
+    assert (short.estimated_saving_micros, short.evidence.segments) == (0, 0)
+    assert short.message.endswith("of one segment, so only fewer of them cost less.")
     # So few messages say nothing.
     assert _advice([usual, few]) == []
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import REGISTRY
 
 from schemas.privacy import Consent, consent_key, erasure_key
 from schemas.rates import ExemptCodes, Rate, bundled_card
@@ -87,6 +88,11 @@ def test_rows_of_the_topic_replace_the_bundled_card(
     known = loaded().current
     assert _quote(known.rates, "US") == Quote(2, 10, 5, True, RATE_ORIGINS["loaded"])
     assert known.rates.exempt == {9}
+    sample = REGISTRY.get_sample_value
+    assert [sample("sms_worker_rates", {"origin": name}) for name in ("bundled", "loaded")] == [
+        0,
+        1,
+    ]
 
 
 def test_a_card_whose_rows_are_all_gone_is_the_bundled_one(
