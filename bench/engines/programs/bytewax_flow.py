@@ -11,6 +11,8 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from confluent_kafka import OFFSET_BEGINNING
 from usage_event import BOOTSTRAP, COUNTERS, TOPIC, add, began, cell_of
 
+COMBINE = bool(os.environ.get("BENCH_COMBINE"))
+
 
 class Nowhere(DynamicSink):
     """A dataflow must end in a sink; the job's result is its state."""
@@ -26,10 +28,13 @@ class _Forgets(StatelessSinkPartition):
 
 
 def keyed(messages):
-    """Each message by its cell."""
+    """Each message as its cell and what the cell gets."""
     began()
-    events = [orjson.loads(message.value) for message in messages]
-    return [(cell_of(event), event) for event in events]
+    for message in messages:
+        event = orjson.loads(message.value)
+        counters = [0] * COUNTERS
+        add(counters, event)
+        yield cell_of(event), counters
 
 
 def combined(messages):
@@ -46,15 +51,8 @@ def combined(messages):
     return cells.items()
 
 
-def fold_event(counters, event):
-    """One event into its cell."""
-    counters = counters.copy() if counters else [0] * COUNTERS
-    add(counters, event)
-    return counters, None
-
-
-def fold_counters(counters, more):
-    """What a batch has for a cell into it."""
+def fold(counters, more):
+    """What a message or a batch has for a cell into it."""
     counters = [a + b for a, b in zip(counters, more, strict=True)] if counters else more
     return counters, None
 
@@ -64,8 +62,5 @@ source = KafkaSource(
 )
 flow = Dataflow("bench")
 read = op.input("usage", flow, source)
-if os.environ.get("BENCH_COMBINE"):
-    folded = op.stateful_map("cells", op.flat_map_batch("keyed", read, combined), fold_counters)
-else:
-    folded = op.stateful_map("cells", op.flat_map_batch("keyed", read, keyed), fold_event)
-op.output("nowhere", folded, Nowhere())
+by_cell = op.flat_map_batch("by_cell", read, combined if COMBINE else keyed)
+op.output("nowhere", op.stateful_map("cells", by_cell, fold), Nowhere())

@@ -22,6 +22,7 @@ from clickhouse_connect.driver.client import Client
 
 from deploy.local.children import Child
 from schemas.settings import clickhouse_arguments
+from tests.faults.control.table import kept
 from tests.faults.proxy import Mode
 from tests.faults.seeded import schedule as plans
 from tests.faults.seeded.arena import Arena, arena
@@ -73,7 +74,7 @@ def run(stage: Arena, directory: Path, plan: Schedule, without: str = "") -> Res
     database = f"seed_{plan.seed}_{time.time_ns()}"
     direct, url = stage.clear(database)
     book = directory / "ledger.ndjson"
-    _simulate(directory, *TRAFFIC, "--seed", str(plan.seed), "--prepare", str(book))
+    simulate(directory, *TRAFFIC, "--seed", str(plan.seed), "--prepare", str(book))
     kafka_url = f"kafka://{stage.bootstrap}"
     environment = {"SMS_KAFKA_URL": kafka_url, "SMS_CLICKHOUSE_URL": url, **_FLUSHING}
     environment |= {"SMS_CONSUMER_GROUP": database, "SMS_TEST_WITHOUT": without}
@@ -82,7 +83,7 @@ def run(stage: Arena, directory: Path, plan: Schedule, without: str = "") -> Res
         sent = list(ledger.read(book))
         records = sum(entry.kind != "mapping" for entry in sent)
         with clickhouse_connect.get_client(**clickhouse_arguments(direct)) as client:
-            with _sending(directory, book, kafka_url):
+            with sending(directory, book, kafka_url):
                 for fault in _in_time(plan):
                     _suffer(stage, crew, fault)
             stage.mend()
@@ -98,7 +99,8 @@ def run(stage: Arena, directory: Path, plan: Schedule, without: str = "") -> Res
         stage.drop(database)
 
 
-def _simulate(directory: Path, *options: str, **environment: str) -> None:
+def simulate(directory: Path, *options: str, **environment: str) -> None:
+    """Run the simulated router to its end; RuntimeError if it fails."""
     command = (*_CLI, "simulate", "--data-dir", str(directory), *options)
     child = Child("simulate", command, directory / "simulate.log", environment)
     while child.exit_status is None:
@@ -108,7 +110,7 @@ def _simulate(directory: Path, *options: str, **environment: str) -> None:
 
 
 @contextmanager
-def _sending(directory: Path, book: Path, kafka_url: str) -> Iterator[None]:
+def sending(directory: Path, book: Path, kafka_url: str) -> Iterator[None]:
     """Send a ledger in parts, in a thread, until the end of the block and of the ledger."""
     failures: list[Exception] = []
 
@@ -119,7 +121,7 @@ def _sending(directory: Path, book: Path, kafka_url: str) -> Iterator[None]:
             part = directory / f"part-{number}.ndjson"
             part.write_bytes(b"".join(lines[number * size : (number + 1) * size]))
             try:
-                _simulate(directory, "--replay", str(part), SMS_KAFKA_URL=kafka_url)
+                simulate(directory, "--replay", str(part), SMS_KAFKA_URL=kafka_url)
             except RuntimeError as error:
                 failures.append(error)
 
@@ -208,7 +210,8 @@ def main() -> int:
             print(f"seed {seed}: {', '.join(result.faults)}: {outcome}", flush=True)
     print(table(done))
     if options.report:
-        options.report.write_text(report(done))
+        control = kept(options.report)
+        options.report.write_text(report(done) + control)
     return int(any(line["lost"] or line["doubled"] or line["wrong"] for line in done))
 
 
