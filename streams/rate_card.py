@@ -24,7 +24,7 @@ from streams import compacted
 from streams.card_files import read_card
 from streams.clickhouse import connect
 from streams.core import price_list
-from streams.core.pricing import instant_ms, usd_rates
+from streams.core.pricing import RateIndex, instant_ms, usd_rates
 from streams.settings import PriceSettings
 from streams.twilio import CredentialsError, PriceClient, PriceError
 
@@ -74,6 +74,11 @@ def load(settings: Settings, path: Path) -> int:
 def in_force(settings: Settings) -> Card:
     """The card of the topic, or the bundled one while the topic has no rate."""
     return _card_and_base(settings)[0]
+
+
+def index_in_force(settings: Settings) -> RateIndex:
+    """The card that workers price by now."""
+    return RateIndex(in_force(settings), RateIndex(bundled_card()))
 
 
 def fetch(

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from clickhouse_connect.driver.client import Client
 
-from schemas.rates import Card
 from schemas.settings import Settings
 from schemas.units import MICROS_PER_USD
 from streams.clickhouse import connect
@@ -62,12 +61,11 @@ class Window:
     as_of_ms: int | None = None
 
 
-def compare(settings: Settings, card: Card, window: Window) -> dict[Kind, Difference]:
+def compare(settings: Settings, index: RateIndex, window: Window) -> dict[Kind, Difference]:
     """The differences by country, direction and type.
 
     Raises ValueError where the window begins before the card does.
     """
-    index = RateIndex(card)
     first_ms = int(index.starts[0])
     priced_from = window.from_ms if window.as_of_ms is None else window.as_of_ms
     if priced_from < first_ms:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -114,9 +115,14 @@ def _usd(rate: Rate) -> str:
 
 @rates.command("compare")
 def compare_rates(
-    file: File,
     from_: Annotated[str, typer.Option("--from", help="Start, RFC 3339 or a date (UTC).")],
     to: Annotated[str, typer.Option("--to", help="End, not in the window.")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            exists=True, dir_okay=False, help="The other card; the one in force if left out."
+        ),
+    ] = None,
     user_id: Annotated[
         int | None, typer.Option(min=1, max=2**53 - 1, help="Of one user only.")
     ] = None,
@@ -132,13 +138,16 @@ def compare_rates(
         raise Unusable("--from must be before --to.")
     as_of_ms = None if as_of is None else _instant("--as-of", as_of)
     with joined(data_dir) as settings:
-        from streams import repricing
+        from streams import rate_card, repricing
         from streams.card_files import read_card
+        from streams.core.pricing import RateIndex
 
         window = repricing.Window(from_ms, to_ms, user_id, as_of_ms)
-        found = repricing.compare(settings, read_card(file), window)
+        index = RateIndex(read_card(file)) if file else rate_card.index_in_force(settings)
+        found = repricing.compare(settings, index, window)
         if as_json:
-            head = {"card": file.name, "from": from_, "to": to, "user_id": user_id, "as_of": as_of}
+            card = file.name if file else None
+            head = {"card": card, "from": from_, "to": to, "user_id": user_id, "as_of": as_of}
             typer.echo(repricing.as_json(found, head))
         else:
             for line in repricing.as_table(found):

@@ -122,6 +122,7 @@ def test_a_card_is_loaded_and_compared(fake: FakeTwilio, tmp_path: Path) -> None
     found = json.loads(_run("compare", _FILE, *_WINDOW, "--user-id", "7", "--json").output)
     assert (found["messages"], found["difference_micros"], found["rows"]) == (0, 0, [])
     assert (found["card"], found["user_id"]) == ("rate_card.toml", 7)
+    assert json.loads(_run("compare", *_WINDOW, "--json").output)["card"] is None
     assert _run("compare", _FILE, *_WINDOW).output.splitlines()[1].split() == [
         "total", "0", "0", "0.000000", "0.000000", "0.000000",
     ]  # fmt: skip

@@ -161,7 +161,7 @@ def sent(clickhouse_client: Client) -> list[_Sent]:
     ],
 )
 def test_another_card(clickhouse_database: str, sent: list[_Sent], window: Window) -> None:
-    found = compare(Settings(clickhouse_url=clickhouse_database), _NEW, window)
+    found = compare(Settings(clickhouse_url=clickhouse_database), RateIndex(_NEW), window)
     plain = {k: [one.messages, one.settled, *one.then, *one.now] for k, one in found.items()}
     assert plain == _expected(sent, _OLD, _NEW, window)
     assert bool(plain) == (window.user_id != 99)
@@ -178,7 +178,7 @@ def test_the_same_card_makes_no_difference(
     clickhouse_database: str, sent: list[_Sent], user_id: int | None
 ) -> None:
     window = Window(_FROM_MS - 3 * _HOUR_MS, _TO_MS + 2 * _HOUR_MS, user_id)
-    found = compare(Settings(clickhouse_url=clickhouse_database), _OLD, window)
+    found = compare(Settings(clickhouse_url=clickhouse_database), RateIndex(_OLD), window)
     assert sum(one.messages for one in found.values()) == sum(
         user_id in (None, one.fields["user_id"]) for one in sent
     )
@@ -191,7 +191,7 @@ def test_the_same_card_makes_no_difference(
 def test_a_window_before_the_card(clickhouse_database: str) -> None:
     settings = Settings(clickhouse_url=clickhouse_database)
     with pytest.raises(ValueError, match=r"valid from 20.*Z, later .* `--as-of 20.*Z` prices them"):
-        compare(settings, _NEW, Window(_FROM_MS - 2 * _HOUR_MS, _TO_MS))
+        compare(settings, RateIndex(_NEW), Window(_FROM_MS - 2 * _HOUR_MS, _TO_MS))
 
 
 def test_as_texts() -> None:
