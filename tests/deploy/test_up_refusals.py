@@ -48,6 +48,12 @@ def java(tmp_path: Path) -> Path:
     return program
 
 
+def test_credentials_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMS_TWILIO_ACCOUNT_SID", "hunter2")
+    sentence = refusal(up(tmp_path))
+    assert sentence == "SMS_TWILIO_ACCOUNT_SID: must be AC or SK and 32 hexadecimal digits."
+
+
 @pytest.mark.parametrize("option", ["--api-port", "--kafka-port", "--clickhouse-port"])
 def test_a_port_in_use(tmp_path: Path, option: str, monkeypatch: pytest.MonkeyPatch) -> None:
     at_once = partial(check_ports, patience_s=0)
