@@ -50,4 +50,9 @@ def backend_of(request: Request) -> Backend:
     return backend
 
 
-WithBackend = Annotated[Backend, Depends(backend_of)]
+async def _backend(request: Request) -> Backend:
+    # A dependency that is no coroutine would be run in a thread, for each request.
+    return backend_of(request)
+
+
+WithBackend = Annotated[Backend, Depends(_backend)]

@@ -125,14 +125,11 @@ class Stamps:
         return 0 <= self._clock() - self._read_at < _KEPT_S
 
     async def _next_round(self) -> None:
-        if self._round is None:
+        # Whoever comes between a round's end and its callbacks must not get it without waiting.
+        if self._round is None or self._round.done():
             self._round = asyncio.create_task(self._read())
-            self._round.add_done_callback(self._end_round)
         # Shielded: the others still wait when this one is cancelled.
         await asyncio.shield(self._round)
-
-    def _end_round(self, _: asyncio.Task[None]) -> None:
-        self._round = None
 
     async def _read(self) -> None:
         """Read what is no longer current, then the users who began to wait meanwhile."""

@@ -261,3 +261,22 @@ def test_only_a_late_change_is_one_of_the_past() -> None:
         assert marks[0].past == marks[1].past != marks[2].past
 
     asyncio.run(story())
+
+
+def test_who_comes_just_as_a_round_ends_waits_for_the_next() -> None:
+    tables = Tables({1: 50}, {(2, 1): 20, (3, 1): 30})
+
+    async def story() -> None:
+        stamps = Stamps(tables, Clock())
+        first = asyncio.create_task(stamps.of_user(2))
+        while tables.asked[-1:] != [("user_stamps", [2])]:
+            await asyncio.sleep(0)
+        # At every step of the loop until the first has his answer one more asks.
+        others = []
+        while not first.done():
+            others.append(asyncio.create_task(stamps.of_user(3)))
+            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            assert {(await other).stamp for other in others} == {((1, 60),)}
+
+    asyncio.run(story())
