@@ -46,7 +46,7 @@ class _Restart:
         self._ports = {f"worker {number}": free_port() for number in range(1, workers + 1)}
 
     def measure(self, cells: int, events: int) -> int:
-        # All in one bucket: most events have a cell of 15 minutes of their own, and as many of a day.
+        # All in one bucket: most events have a cell of 15 minutes and one of a day.
         start_ms = floor_to(time.time_ns() // 1_000_000 - DAY_MS // 4, BUCKET_MS)
         traffic = Traffic(
             self._platform.bootstrap,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +16,9 @@ _STREAMED_FORMATS = frozenset(
     {"Native", "TabSeparated", "TSV", "CSV", "RowBinary", "JSONEachRow", "JSONCompactEachRow"}
 )
 """Formats without head or tail, whose blocks may follow one another in one answer."""
+
+
+_SETTINGS = re.compile(r"\bSETTINGS\s+\w+\s*=", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -73,22 +78,42 @@ def blocks(connection: Any, statement: Query, parameters: Mapping[str, str]) -> 
 
 
 def insert(connection: Any, statement: Insert) -> Answer:
-    """Insert rows as they came over the wire, without a copy in between. Raises ClickHouseError,
-    and then nothing of the block in which the error was is stored."""
+    """Insert rows as they came over the wire. Raises ClickHouseError, and then nothing of the
+    block in which the error was is stored.
+
+    Through a file in memory: chDB's own stream of rows (`send_insert`) acknowledges what it could
+    not store, such as on a full disk.
+    """
     began = time.perf_counter_ns()
+    rows = os.memfd_create("rows")
     try:
-        with connection.send_insert(statement.sql, statement.format) as stream:
-            for chunk in statement.chunks:
-                stream.append(chunk)
-            done = stream.finish()
+        for chunk in statement.chunks:
+            _write(rows, chunk)
+        sql = _from_file(statement, f"/proc/self/fd/{rows}")
+        result = connection.query(sql, statement.format)
+        summary = {
+            "written_rows": result.rows_written(),
+            "written_bytes": result.bytes_written(),
+            "elapsed_ns": time.perf_counter_ns() - began,
+        }
     except RuntimeError as error:
         raise from_engine(str(error)) from None
-    summary = {
-        "written_rows": done.rows_written,
-        "written_bytes": done.bytes_written,
-        "elapsed_ns": time.perf_counter_ns() - began,
-    }
+    finally:
+        os.close(rows)
     return Answer(b"", statement.format, summary)
+
+
+def _from_file(statement: Insert, path: str) -> str:
+    """The INSERT with a file as its rows, which is named before any SETTINGS of its own."""
+    match = _SETTINGS.search(statement.sql)
+    end = match.start() if match else len(statement.sql)
+    head, settings = statement.sql[:end], statement.sql[end:]
+    return f"{head} FROM INFILE '{path}' {settings} FORMAT {statement.format}"
+
+
+def _write(file: int, chunk: memoryview) -> None:
+    while chunk:
+        chunk = chunk[os.write(file, chunk) :]
 
 
 def _empty_block(connection: Any, statement: Query, parameters: Mapping[str, str]) -> bytes:

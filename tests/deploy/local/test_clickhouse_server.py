@@ -164,6 +164,19 @@ def test_a_damaged_insert_stores_nothing(table: Client) -> None:
     assert table.query("SELECT count() FROM t").result_rows == [(ROWS,)]
 
 
+def test_rows_that_cannot_be_stored_are_not_acknowledged(table: Client) -> None:
+    """Not even when they could be read: as on a full disk, of which nobody else would know."""
+    table.command(
+        "CREATE TABLE small (n UInt8, CONSTRAINT small CHECK n < 5) ENGINE = MergeTree ORDER BY n"
+    )
+    for rows in ("9\n", "1\n" * 200_000 + "9\n"):
+        with pytest.raises(DatabaseError, match="VIOLATED_CONSTRAINT"):
+            table.raw_insert("small", ["n"], rows, fmt="TSV")
+    table.raw_insert("small", ["n"], "1\n4\n", fmt="TSV")
+    table.command("INSERT INTO small (n) SETTINGS max_threads = 1 FORMAT TSV\n" + "2\n" * 3)
+    assert table.query("SELECT sum(n) FROM small").result_rows == [(11,)]
+
+
 def test_a_stream_that_breaks_off_is_no_whole_answer(table: Client) -> None:
     question = "SELECT a, throwIf(a = 49999) FROM t SETTINGS max_block_size = 100, max_threads = 1"
     with pytest.raises(StreamFailureError), table.query_rows_stream(question) as stream:
