@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from query_api.period import Period
 from query_api.questions import Rows
-from query_api.zones import DAY_S, HOUR_S, LocalClock, shift_days
+from query_api.zones import BUCKET_S, DAY_S, HOUR_S, LocalClock, shift_days
 
 HISTORY_DAYS = 56
 """Eight weeks: enough samples of each hour of the week, and short enough to follow a change."""
@@ -30,9 +30,13 @@ class Hour:
     cost_micros: int
 
 
-def history_start(period: Period) -> int:
-    """From where on hourly cost is asked: the range, or eight weeks if that is longer."""
-    return min(period.start, shift_days(period.zone, period.end, -HISTORY_DAYS))
+def history_start(period: Period, now: float) -> int:
+    """From where on hourly cost is asked: the range, or eight weeks if that is longer.
+
+    Eight weeks up to `now`, since what lies beyond it is no history.
+    """
+    latest = min(period.end, int(now // BUCKET_S + 1) * BUCKET_S)
+    return min(period.start, shift_days(period.zone, latest, -HISTORY_DAYS))
 
 
 def costs_by_hour(rows: Rows, clock: LocalClock) -> dict[int, int]:

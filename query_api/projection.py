@@ -47,7 +47,7 @@ def projection_of(hourly_cost: Rows, period: Period, now: float) -> Projection |
     if period.end <= now:
         return None
     _, month_end = month_of(period.zone, now)
-    clock = clock_over(period.zone, history_start(period), max(period.end, month_end))
+    clock = clock_over(period.zone, history_start(period, now), max(period.end, month_end))
     return project(hours_of(costs_by_hour(hourly_cost, clock), clock), clock, now)
 
 

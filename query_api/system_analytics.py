@@ -37,7 +37,7 @@ async def system_analytics(
 ) -> system.SystemAnalytics:
     """The system's usage in `period`, as the tables know it at `now`; `fresh` was read before."""
     clock = clock_over(period.zone, period.start, period.end)
-    rows = await _ask(asker, period, clock, fresh, comparison)
+    rows = await _ask(asker, period, clock, fresh, comparison, now)
     total = Totals.of(rows.trend)
     return system.SystemAnalytics(
         time_range=period.time_range,
@@ -52,11 +52,16 @@ async def system_analytics(
 
 
 async def _ask(
-    asker: Asker, period: Period, clock: LocalClock, fresh: Freshness, comparison: Comparison
+    asker: Asker,
+    period: Period,
+    clock: LocalClock,
+    fresh: Freshness,
+    comparison: Comparison,
+    now: float,
 ) -> _Rows:
     start, end = period.start, period.end
     width = WIDTH_S[granularity_of(period)]
-    long_clock = clock_over(period.zone, history_start(period), end)
+    long_clock = clock_over(period.zone, history_start(period, now), end)
     return _Rows(
         *await asyncio.gather(
             questions.system_trend(asker, clock, width, fresh.overdue_before),
@@ -88,7 +93,7 @@ def _metrics(rows: _Rows, total: Totals, period: Period, clock: LocalClock) -> s
 
 
 def _cost_analysis(rows: _Rows, total: Totals, period: Period, now: float) -> system.CostAnalysis:
-    clock = clock_over(period.zone, history_start(period), period.end)
+    clock = clock_over(period.zone, history_start(period, now), period.end)
     hours = hours_of(costs_by_hour(rows.hourly_cost, clock), clock)
     return system.CostAnalysis(
         **vars(cost_breakdown(rows.breakdown)),

@@ -37,7 +37,7 @@ async def user_costs(
     """One user's cost in `period`, as the tables know it at `now`; `fresh` was read before."""
     clock = clock_over(period.zone, period.start, period.end)
     previous = previous_range(period, now, retention_days)
-    rows = await _ask(asker, user_id, period, clock, previous)
+    rows = await _ask(asker, user_id, period, clock, previous, now)
     advice = optimization(Findings(rows.breakdown, rows.savings))
     breakdown = cost_breakdown(rows.breakdown)
     return costs.UserCosts(
@@ -59,9 +59,10 @@ async def _ask(
     period: Period,
     clock: LocalClock,
     previous: tuple[int, int] | None,
+    now: float,
 ) -> _Rows:
     span = (user_id, period.start, period.end)
-    long_clock = clock_over(period.zone, history_start(period), period.end)
+    long_clock = clock_over(period.zone, history_start(period, now), period.end)
     cost, breakdown, (savings,), before = await asyncio.gather(
         questions.user_hourly_cost(asker, user_id, long_clock, _width(period, clock)),
         questions.user_breakdown(asker, *span),

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from query_api.hours import Hour
+from query_api.hours import Hour, history_start
+from query_api.period import Period
 from query_api.projection import METHOD, MIN_HISTORY_DAYS, month_of, project
 from query_api.zones import DAY_S
 from tests.query_api.series import ZONE, hours
@@ -89,3 +90,11 @@ def test_too_little_history_gives_no_projection(days: int) -> None:
     begin = _NOW - days * DAY_S
     young = [replace(h, cost_micros=h.cost_micros if h.start >= begin else 0) for h in truth]
     assert project(_as_known_at(_NOW, young), clock, _NOW) is None
+
+
+def test_history_ends_now_wherever_the_range_does() -> None:
+    week = 7 * DAY_S
+    for end in (_NOW, _NOW + 10 * week):
+        period = Period("custom", _NOW - week, end, ZONE)
+        eight_weeks_ago = _utc("2026-01-19T10:30")
+        assert history_start(period, _NOW) == eight_weeks_ago + (900 if end > _NOW else 0)
