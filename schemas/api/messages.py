@@ -32,7 +32,9 @@ class LoggedMessage(BaseModel):
     num_media: int
     body_length: int = Field(description="Characters; the text itself is never stored.")
     processing_time_ms: float | None
-    latency_ms: int | None = Field(description="From `occurred_at` to the delivery, as its first receipt says.")
+    latency_ms: int | None = Field(
+        description="From `occurred_at` to the delivery, as its first receipt says."
+    )
     cost_usd: float
     cost_micros: int
     carrier_fee_micros: int

@@ -1,25 +1,31 @@
-"""The answers about usage and costs, computed from all messages of a ledger; contract section 4.
-
-Left out: what the contract leaves to the product (`projection`, `anomalies`,
-`optimization`, descriptions).
-"""
+"""The answers about usage and costs, computed from all messages of a ledger; contract section 4."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
-from tests.oracle import periods, totals
+from tests.oracle import forecast, periods, totals
+from tests.oracle.advice import advice
 from tests.oracle.messages import Message
 from tests.oracle.periods import BUCKET_S, Question
 from tests.oracle.totals import Answer, money, ratio
 
+MINUTE_S = 60
+MINUTES = {"15m": 15, "1h": 60, "6h": 360, "12h": 720, "24h": 1440}
+
 
 class Oracle:
-    """All messages of a ledger, ready to be asked. `messages` are in order of time."""
+    """All messages of a ledger, ready to be asked. `messages` are in order of time.
 
-    def __init__(self, messages: Iterable[Message]) -> None:
+    `privacy_key` is the key of the hashes of phone numbers.
+    """
+
+    def __init__(self, messages: Iterable[Message], privacy_key: str = "") -> None:
         self._all = list(messages)
+        self._privacy_key = privacy_key
         self._of: dict[int, list[Message]] = {}
         for message in self._all:
             self._of.setdefault(message.user_id, []).append(message)
@@ -29,15 +35,20 @@ class Oracle:
         """Every known user with at least one message, ever."""
         return sorted(self._of.keys() - {0})
 
+    def of(self, user_id: int | None) -> list[Message]:
+        """All messages of a user, or of everybody (None), in order of time."""
+        return self._all if user_id is None else self._of.get(user_id, [])
+
     def user(self, user_id: int, question: Question) -> Answer:
         """`GET /me/sms-analytics` of one user."""
         everything = self._of.get(user_id, [])
-        messages = _within(everything, question.start, question.end)
+        messages = within(everything, question.start, question.end)
         processing = totals.processing_time_ms(messages)
         success_rate = totals.success_rate(messages)
         return {
             "user_id": user_id,
             "time_range": question.time_range,
+            "period": _period(question),
             "usage_summary": {
                 **_counts(messages),
                 "success_rate": success_rate,
@@ -49,7 +60,7 @@ class Oracle:
                 "processing_time_ms": processing,
                 "success_rate": success_rate,
                 "delivery": totals.delivery(messages, question.data_as_of_ms),
-                "error_codes": totals.counted((m.error_code for m in messages), "error_code"),
+                "error_codes": totals.error_codes(messages),
             },
             "message_breakdown": {
                 "by_direction": totals.breakdown(messages, lambda m: m.direction),
@@ -62,39 +73,24 @@ class Oracle:
     def user_costs(self, user_id: int, question: Question) -> Answer:
         """`GET /me/sms-costs` of one user."""
         everything = self._of.get(user_id, [])
-        messages = _within(everything, question.start, question.end)
+        messages = within(everything, question.start, question.end)
         return {
             "user_id": user_id,
             "time_range": question.time_range,
+            "period": _period(question),
             "cost_breakdown": _costs(messages),
-            "cost_trends": _cost_trends(everything, messages, question),
+            "cost_trends": _cost_trends(everything, messages, question)
+            | {"projection": forecast.projection(everything, question)},
+            "optimization": advice(messages, self._privacy_key),
         }
 
-    def daily_report(self, question: Question, user_id: int | None = None) -> list[Answer]:
-        """The rows of `…/sms-usage-report` of a user, or of the system (None)."""
-        everything = self._all if user_id is None else self._of.get(user_id, [])
-        parts: dict[tuple[str, str, str, str], list[Message]] = {}
-        for message in _within(everything, question.start, question.end):
-            day = periods.local_day(message.at_ms, question.timezone)
-            key = (day, message.direction, message.message_type, message.country)
-            parts.setdefault(key, []).append(message)
-        return [_report_row(key, part) for key, part in sorted(parts.items())]
-
-    def log(self, user_id: int) -> list[Answer]:
-        """All messages of a user as `GET /me/messages` lists them, newest first."""
-        newest = sorted(
-            self._of.get(user_id, []),
-            key=lambda message: (message.at_ms, message.sid),
-            reverse=True,
-        )
-        return [_logged(message) for message in newest]
-
-    def system(self, question: Question) -> Answer:
+    def system(self, question: Question, order_by: str = "messages", order: str = "desc") -> Answer:
         """`GET /admin/sms-analytics/system`, all pages of `user_comparison` in one."""
-        messages = _within(self._all, question.start, question.end)
+        messages = within(self._all, question.start, question.end)
         comparison = self._comparison(question, messages)
         return {
             "time_range": question.time_range,
+            "period": _period(question),
             "system_metrics": {
                 **_counts(messages),
                 "active_users": len(comparison),
@@ -105,14 +101,42 @@ class Oracle:
                 "granularity": periods.granularity(question),
                 "points": _points(messages, question),
             },
-            "user_comparison": comparison,
-            "cost_analysis": _costs(messages) | {"top_spenders": _spenders(comparison, messages)},
+            "user_comparison": _ordered(comparison, order_by, order),
+            "cost_analysis": _costs(messages)
+            | {
+                "projection": forecast.projection(self._all, question),
+                "top_spenders": _spenders(comparison, messages),
+                "anomalies": forecast.anomalies(self._all, question),
+            },
+        }
+
+    def performance(self, window: str, timezone: str, now: float) -> Answer:
+        """`GET /admin/sms-performance`: whole minutes of the window, the running one included."""
+        end = (int(now) // MINUTE_S + 1) * MINUTE_S
+        start = end - MINUTES[window] * MINUTE_S
+        messages = within(self._all, start, end)
+        rate, hours = totals.success_rate(messages), [0] * 24
+        for message in messages:
+            minute = message.at_ms // 1000 // MINUTE_S * MINUTE_S
+            hours[datetime.fromtimestamp(minute, ZoneInfo(timezone)).hour] += 1
+        touched = start // BUCKET_S * BUCKET_S, -(-end // BUCKET_S) * BUCKET_S
+        return {
+            "window": window,
+            "period": {"start": start, "end": end, "timezone": timezone},
+            "real_time_metrics": {
+                "total_messages": len(messages),
+                "success_rate_percent": None if rate is None else 100 * rate,
+                "average_response_time_ms": totals.processing_time_ms(messages)["average"],
+                "active_users": len({m.user_id for m in within(self._all, *touched)} - {0}),
+                "peak_hour": totals.peak(hours),
+                "messages_per_minute": len(messages) / ((now - start) / MINUTE_S),
+            },
         }
 
     def _comparison(self, question: Question, messages: list[Message]) -> list[Answer]:
         items = []
         for user_id in self.users:
-            own = _within(self._of[user_id], question.start, question.end)
+            own = within(self._of[user_id], question.start, question.end)
             if own:
                 items.append(
                     {
@@ -124,53 +148,29 @@ class Oracle:
                         "share": ratio(len(own), len(messages)),
                     }
                 )
-        return sorted(items, key=lambda item: (-item["messages"], item["user_id"]))
+        return items
 
 
-def _report_row(key: tuple[str, str, str, str], messages: list[Message]) -> Answer:
-    names = ("date", "direction", "message_type", "country_code")
-    succeeded = sum(message.status in totals.GOOD for message in messages)
-    failed = sum(message.status in totals.BAD for message in messages)
-    canceled = sum(message.status == "canceled" for message in messages)
-    return {
-        **dict(zip(names, key, strict=True)),
-        "messages": len(messages),
-        "segments": sum(message.segments for message in messages),
-        "succeeded": succeeded,
-        "failed": failed,
-        "in_flight": len(messages) - succeeded - failed - canceled,
-        "canceled": canceled,
-        **money(sum(message.cost for message in messages), "cost"),
-        "carrier_fee_micros": sum(message.carrier_fee for message in messages),
-        "failed_fee_micros": sum(message.failed_fee for message in messages),
-        "provisional_micros": sum(message.provisional for message in messages),
-    }
+def _ordered(comparison: list[Answer], order_by: str, order: str) -> list[Answer]:
+    """By one number, largest (`desc`) or smallest first; none is below all; equals by user."""
+    sign = -1 if order == "desc" else 1
+
+    def place(item: Answer) -> tuple[float, int]:
+        value = item["cost_micros" if order_by == "cost_usd" else order_by]
+        return (sign * (-1 if value is None else value), item["user_id"])
+
+    return sorted(comparison, key=place)
 
 
-def _logged(message: Message) -> Answer:
-    processing_us = message.processing_us
-    return {
-        "message_sid": message.sid,
-        "direction": message.direction,
-        "message_type": message.message_type,
-        "status": message.status,
-        "error_code": message.error_code,
-        "country_code": message.country,
-        "segments": message.segments,
-        "body_length": message.body_length,
-        "processing_time_ms": None if processing_us is None else processing_us / 1000,
-        **money(message.cost, "cost"),
-        "carrier_fee_micros": message.carrier_fee,
-        "failed_fee_micros": message.failed_fee,
-        "provisional_micros": message.provisional,
-        "cost_source": message.cost_source,
-    }
-
-
-def _within(messages: list[Message], start: int, end: int) -> list[Message]:
+def within(messages: list[Message], start: int, end: int) -> list[Message]:
+    """The messages of [start, end) of a list in order of time."""
     first = bisect_left(messages, start * 1000, key=lambda message: message.at_ms)
     last = bisect_left(messages, end * 1000, key=lambda message: message.at_ms)
     return messages[first:last]
+
+
+def _period(question: Question) -> Answer:
+    return {"start": question.start, "end": question.end, "timezone": question.timezone}
 
 
 def _counts(messages: list[Message]) -> Answer:
@@ -203,19 +203,23 @@ def _patterns(messages: list[Message], question: Question) -> Answer:
 
 def _trends(everything: list[Message], messages: list[Message], question: Question) -> Answer:
     moved = periods.previous(question)
-    before = None if moved is None else len(_within(everything, *moved))
+    before = None if moved is None else len(within(everything, *moved))
     return {
         "granularity": periods.granularity(question),
         "points": _points(messages, question),
-        "previous_period": None if before is None else {"total_messages": before},
+        "previous_period": _previous(moved, {"total_messages": before}),
         "change_ratio": (len(messages) - before) / before if before else None,
         "direction": None if before is None else _direction(len(messages), before),
     }
 
 
+def _previous(moved: tuple[int, int] | None, total: Answer) -> Answer | None:
+    return None if moved is None else {"start": moved[0], "end": moved[1]} | total
+
+
 def _cost_trends(everything: list[Message], messages: list[Message], question: Question) -> Answer:
     moved = periods.previous(question)
-    before = None if moved is None else sum(m.cost for m in _within(everything, *moved))
+    before = None if moved is None else sum(m.cost for m in within(everything, *moved))
     total = sum(message.cost for message in messages)
     points = _points(messages, question)
     return {
@@ -223,7 +227,7 @@ def _cost_trends(everything: list[Message], messages: list[Message], question: Q
         "points": [
             {name: point[name] for name in ("start", "cost_usd", "cost_micros")} for point in points
         ],
-        "previous_period": None if before is None else money(before, "total_cost"),
+        "previous_period": _previous(moved, money(before or 0, "total_cost")),
         "change_ratio": (total - before) / before if before else None,
         "direction": None if before is None else _direction(total, before),
     }

@@ -1,22 +1,29 @@
 """Compares an API's answer with the oracle's and says in words where they differ.
 
 Exact but for: percentiles (1 % relative), other floats (1e-9 relative), amounts in USD (half a
-unit of the sixth decimal). What the oracle does not know is not looked at; what it knows must be
-there. Lists with keys are compared by key, and their order where the contract gives one.
+unit of the sixth decimal), projections (a unit of it, as their sums of floats are rounded). What
+the oracle does not know is not looked at; what it knows must be there. Lists with keys are
+compared by key, others in their order. Instants are texts in answers and seconds in the oracle's;
+of a sentence, the oracle knows the numbers.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 PERCENTILES = {"p50", "p95", "p99"}
+PROJECTED = {"projected_cost_usd", "projected_cost_micros", "low", "high"}
+INSTANTS = {"start", "end", "period_start", "period_end", "at", "occurred_at"}
+SENTENCE = "message"
 # The n largest of the oracle's list, by which number; the product chooses n, but not below 5.
 TOP_LISTS = {"top_countries": "messages", "top_spenders": "cost_micros"}
 LEAST_TOP = 5
 IDENTITIES = ("key", "user_id", "error_code", "country_code")
+IN_ORDER = {"user_comparison", "messages", "timeline", "top_numbers", "users", "rows"}
 
 
 def differences(actual: Any, expected: Any, path: str = "") -> list[str]:
@@ -24,6 +31,8 @@ def differences(actual: Any, expected: Any, path: str = "") -> list[str]:
     name = path.rpartition(".")[2].partition("[")[0]
     if isinstance(expected, Mapping):
         return _of_objects(actual, expected, path)
+    if name == SENTENCE and isinstance(expected, list):
+        return _of_sentences(actual, expected, path)
     if isinstance(expected, list):
         return _of_lists(actual, expected, path, name)
     return [] if _is_same(actual, expected, name) else [f"{path}: {actual!r}, not {expected!r}"]
@@ -42,7 +51,7 @@ def _of_objects(actual: Any, expected: Mapping[str, Any], path: str) -> list[str
 def _of_lists(actual: Any, expected: list[Any], path: str, name: str) -> list[str]:
     if not isinstance(actual, list):
         return [f"{path}: {actual!r}, not a list"]
-    identity = _identity(expected) or _identity(actual)
+    identity = None if name in IN_ORDER else _identity(expected) or _identity(actual)
     if identity is None:
         return _of_sequences(actual, expected, path)
     found, wanted = _by(actual, identity), _by(expected, identity)
@@ -57,6 +66,15 @@ def _of_lists(actual: Any, expected: list[Any], path: str, name: str) -> list[st
             + _of_objects(found, known, path)
         )
     return surplus + _of_objects(found, wanted, path)
+
+
+def _of_sentences(actual: Any, expected: list[float], path: str) -> list[str]:
+    """The numbers of a text, which has at most one decimal."""
+    found = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", actual)]
+    is_same = len(found) == len(expected) and all(
+        math.isclose(one, other, abs_tol=0.0501) for one, other in zip(found, expected, strict=True)
+    )
+    return [] if is_same else [f"{path}: {actual!r}, not with {expected}"]
 
 
 def _of_sequences(actual: list[Any], expected: list[Any], path: str) -> list[str]:
@@ -85,15 +103,18 @@ def _by(items: list[Any], identity: str) -> dict[str, Any]:
 
 
 def _is_same(actual: Any, expected: Any, name: str) -> bool:
-    if name == "start":
-        return isinstance(actual, str) and _seconds(actual) == expected
-    if actual is None or expected is None or isinstance(expected, str):
+    if actual is None or expected is None or isinstance(expected, str | bool):
         return bool(actual == expected)
+    if name in INSTANTS:
+        return isinstance(actual, str) and _seconds(actual) == expected
     if isinstance(actual, str | bool):
         return False
     if name in PERCENTILES:
         return math.isclose(actual, expected, rel_tol=0.01)
-    if name.endswith("_usd") or name.startswith("cost_per"):
+    if name in PROJECTED:
+        unit = 1 if name.endswith("_micros") else 1e-6
+        return math.isclose(actual, expected, rel_tol=1e-9, abs_tol=1.01 * unit)
+    if name.endswith("_usd") or "cost_per_" in name:
         return math.isclose(actual, expected, rel_tol=1e-12, abs_tol=5.1e-7)
     if isinstance(expected, float):
         return math.isclose(actual, expected, rel_tol=1e-9)

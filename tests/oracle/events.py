@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 _RFC_3339 = re.compile(r"(.{19})(?:\.(\d+))?(Z|[+-]\d\d:\d\d)", re.IGNORECASE)
+USD_ONLY = {"USD": "1"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -34,7 +36,7 @@ def direction_of(fields: dict[str, Any]) -> str:
     return "inbound" if fields["direction"] == "inbound" else "outbound"
 
 
-def entry_of(fields: dict[str, Any]) -> Entry:
+def entry_of(fields: dict[str, Any], usd_per_unit: Mapping[str, str] = USD_ONLY) -> Entry:
     """What a message or status event says about its message."""
     status = fields.get("status")
     if status is None:
@@ -42,13 +44,15 @@ def entry_of(fields: dict[str, Any]) -> Entry:
     return Entry(
         status,
         fields.get("error_code"),
-        _price_micros(fields.get("price")),
+        _price_micros(fields.get("price"), usd_per_unit[fields.get("price_unit") or "USD"]),
         instant_ms(fields["occurred_at"]),
     )
 
 
-def _price_micros(price: str | None) -> int | None:
-    return None if price is None else _half_even(abs(Decimal(price)) * 1_000_000)
+def _price_micros(price: str | None, usd_per_unit: str) -> int | None:
+    if price is None:
+        return None
+    return _half_even(abs(Decimal(price)) * Decimal(usd_per_unit) * 1_000_000)
 
 
 def processing_us(fields: dict[str, Any]) -> int | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tests.oracle import events
 from tests.oracle.events import Entry
 from tests.oracle.ledger import Sent
-from tests.oracle.rates import RateCard
+from tests.oracle.rates import NOTHING, RateCard
 
 # From lowest to highest; outbound and inbound in one order, as neither uses the other's own.
 RANKS = {
@@ -36,7 +36,12 @@ RANKS = {
 
 @dataclass(frozen=True)
 class Message:
-    """One message, counted once. Costs in micro-USD, times in ms and µs, user 0 is unknown."""
+    """One message, counted once. Costs in micro-USD, times in ms and µs, user 0 is unknown.
+
+    `counterparty` and `own_number` are E.164; `history` is what was said about it, each thing
+    once, in the order of the log; `latency_ms` is from the event to its delivery; `rate_origin`
+    says where the card's rate is from.
+    """
 
     sid: str
     user_id: int
@@ -54,6 +59,15 @@ class Message:
     failed_fee: int
     provisional: int
     cost_source: str
+    encoding: str | None = None
+    non_gsm_characters: int = 0
+    num_media: int = 0
+    mcc_mnc: str | None = None
+    counterparty: str | None = None
+    own_number: str | None = None
+    latency_ms: int | None = None
+    rate_origin: str = "bundled"
+    history: tuple[Entry, ...] = ()
 
     @property
     def cost(self) -> int:
@@ -61,30 +75,64 @@ class Message:
         return self.base + self.carrier_fee + self.failed_fee
 
 
-def fold(ledger: Iterable[Sent], rates: RateCard, with_receipts: bool = True) -> list[Message]:
+@dataclass
+class _Book:
+    """What a ledger says of each sid: its first message with its user, and all that was said.
+
+    `delivered_ms` is when the first receipt in the log that says so says it was delivered.
+    """
+
+    first: dict[str, tuple[Sent, dict[str, Any], int]]
+    histories: dict[str, list[Entry]]
+    delivered_ms: dict[str, int]
+
+
+def fold(
+    ledger: Iterable[Sent],
+    rates: RateCard,
+    with_receipts: bool = True,
+    usd_per_unit: Mapping[str, str] = events.USD_ONLY,
+) -> list[Message]:
     """Every message of a ledger in order of time, each sid once: its first `message` event.
 
     Receipts count wherever they stand, before their message too, unless not `with_receipts`.
+    Consent counts from where it stands on: messages of users who withdrew it are nobody's.
     """
-    first: dict[str, tuple[Sent, dict[str, Any]]] = {}
-    histories: dict[str, list[Entry]] = {}
+    book, withdrawn = _Book({}, {}, {}), set[int]()
     for sent in ledger:
         if sent.kind in ("poison", "mapping") or sent.value is None:
             continue
         fields = events.load(sent.value)
-        sid, is_status = fields["message_sid"], fields.get("type") == "status"
-        if is_status and not with_receipts:
-            continue
-        if not is_status and sid in first:
-            continue
-        histories.setdefault(sid, []).append(events.entry_of(fields))
-        if not is_status:
-            first[sid] = (sent, fields)
-    found = [_message(sent, fields, histories[sid], rates) for sid, (sent, fields) in first.items()]
+        if sent.kind == "consent":
+            (withdrawn.discard if fields["analytics"] else withdrawn.add)(sent.user_id)
+        elif fields.get("type") != "status":
+            user_id = 0 if sent.user_id in withdrawn else sent.user_id
+            _enter_message(book, sent, fields, user_id, usd_per_unit)
+        elif with_receipts:
+            _enter_receipt(book, fields, usd_per_unit)
+    found = [_message(sid, book, rates) for sid in book.first]
     return sorted(found, key=lambda message: (message.at_ms, message.sid))
 
 
-def _message(sent: Sent, fields: dict[str, Any], history: list[Entry], rates: RateCard) -> Message:
+def _enter_message(
+    book: _Book, sent: Sent, fields: dict[str, Any], user_id: int, usd_per_unit: Mapping[str, str]
+) -> None:
+    sid = fields["message_sid"]
+    if sid not in book.first:
+        book.first[sid] = (sent, fields, user_id)
+        book.histories.setdefault(sid, []).append(events.entry_of(fields, usd_per_unit))
+
+
+def _enter_receipt(book: _Book, fields: dict[str, Any], usd_per_unit: Mapping[str, str]) -> None:
+    sid, entry = fields["message_sid"], events.entry_of(fields, usd_per_unit)
+    book.histories.setdefault(sid, []).append(entry)
+    if entry.status == "delivered":
+        book.delivered_ms.setdefault(sid, entry.at_ms)
+
+
+def _message(sid: str, book: _Book, rates: RateCard) -> Message:
+    sent, fields, user_id = book.first[sid]
+    history = list(dict.fromkeys(book.histories[sid]))
     at_ms = events.instant_ms(fields["occurred_at"])
     current = max(history, key=lambda entry: RANKS[entry.status])
     direction = events.direction_of(fields)
@@ -99,9 +147,10 @@ def _message(sent: Sent, fields: dict[str, Any], history: list[Entry], rates: Ra
         (asked.base * units, asked.carrier * units, asked.failed_fee),
         is_exempt=current.error_code in rates.exempt,
     )
+    delivered_ms = book.delivered_ms.get(sid) if direction == "outbound" else None
     return Message(
-        sid=fields["message_sid"],
-        user_id=sent.user_id,
+        sid=sid,
+        user_id=user_id,
         at_ms=at_ms,
         direction=direction,
         message_type=message_type,
@@ -116,6 +165,15 @@ def _message(sent: Sent, fields: dict[str, Any], history: list[Entry], rates: Ra
         failed_fee=failed_fee,
         provisional=0 if charged is not None else base + carrier_fee,
         cost_source=asked.source if charged is None else "provider",
+        rate_origin="none" if asked is NOTHING else "bundled",
+        encoding=fields.get("encoding"),
+        non_gsm_characters=fields.get("non_gsm_characters", 0),
+        num_media=fields.get("num_media", 0),
+        mcc_mnc=fields.get("mcc_mnc"),
+        counterparty=fields.get("counterparty"),
+        own_number=fields.get("phone_number"),
+        latency_ms=None if delivered_ms is None else max(0, delivered_ms - at_ms),
+        history=tuple(history),
     )
 
 

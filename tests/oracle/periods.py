@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -85,18 +85,21 @@ def granularity(question: Question) -> str:
 def point_starts(start: int, end: int, timezone: str, granularity: str) -> tuple[int, ...]:
     """Where each point begins, in order: at the range's start or where the local quarter of an
     hour, hour or day changes. An hour that the clock repeats is two points."""
-    zone, starts, last = ZoneInfo(timezone), [], None
+    if granularity == "15min":
+        return tuple(range(start, end, BUCKET_S))
+    starts, last = [], None
     for second in range(start, end, BUCKET_S):
-        local = datetime.fromtimestamp(second, zone)
-        here = {
-            "15min": (second,),
-            "hour": (local.date(), local.hour, local.utcoffset()),
-            "day": (local.date(),),
-        }[granularity]
+        here = _day_hour_offset(second, timezone)[: 1 if granularity == "day" else 3]
         if here != last:
             starts.append(second)
         last = here
     return tuple(starts)
+
+
+@lru_cache(maxsize=1 << 20)
+def _day_hour_offset(bucket: int, timezone: str) -> tuple[date, int, timedelta | None]:
+    local = datetime.fromtimestamp(bucket, ZoneInfo(timezone))
+    return local.date(), local.hour, local.utcoffset()
 
 
 def point_of(second: int, starts: tuple[int, ...]) -> int:

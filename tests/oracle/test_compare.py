@@ -15,6 +15,9 @@ EXPECTED: dict[str, Any] = {
     "points": [{"start": 0, "cost_usd": 0.0123}, {"start": 900, "cost_usd": 0.0}],
     "processing_time_ms": {"average": 123.456, "p95": 200.0, "max": 300.0},
     "by_country": [{"key": "US", "messages": 2}, {"key": "DE", "messages": 1}],
+    "projected_cost_micros": 1_000,
+    "message": [5, 2.04],
+    "messages": [{"user_id": 2}, {"user_id": 1}],
     "top_countries": [
         {"country_code": code, "messages": count}
         for code, count in (("US", 9), ("DE", 8), ("GB", 5), ("FR", 5), ("ES", 4), ("IT", 4))
@@ -22,6 +25,7 @@ EXPECTED: dict[str, Any] = {
 }
 ACTUAL: dict[str, Any] = EXPECTED | {
     "generated_at": "whenever",
+    "message": "5 texts cost 2.0 times as much.",
     "points": [
         {"start": "1970-01-01T00:00:00Z", "cost_usd": 0.0123},
         {"start": "1970-01-01T05:45:00+05:30", "cost_usd": 0},
@@ -70,6 +74,12 @@ def test_differences_are_named(change: dict[str, Any], line: str) -> None:
         (("points", 1, "cost_usd"), 0.000001, False),
         (("points", 1, "start"), "1970-01-01T00:15:01Z", False),
         (("points", 1, "start"), None, False),
+        (("projected_cost_micros",), 1_001, True),
+        (("projected_cost_micros",), 1_002, False),
+        (("message",), "5 texts cost 2.0 times as much.", True),
+        (("message",), "6 texts cost 2.0 times as much.", False),
+        (("message",), "5 texts.", False),
+        (("messages",), [{"user_id": 1}, {"user_id": 2}], False),
     ],
 )
 def test_tolerances(path: tuple[Any, ...], value: Any, is_same: bool) -> None:

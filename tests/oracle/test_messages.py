@@ -83,6 +83,23 @@ def test_costs(record: Sent, costs: tuple[int, int, int], source: str) -> None:
     assert message.provisional == (0 if source == "provider" else costs[0] + costs[1])
 
 
+def test_prices_in_other_money() -> None:
+    record = sent(price="-0.1", price_unit="GBP")
+    (message,) = fold([record], RATES, usd_per_unit={"USD": "1", "GBP": "1.25"})
+    assert message.cost == 125_000
+
+
+def test_consent_counts_from_where_it_stands() -> None:
+    no, yes = (
+        Sent(b"1:consent", json.dumps({"analytics": is_so}).encode(), "consent", 1, "ZZ", None)
+        for is_so in (False, True)
+    )
+    ledger = [sent(message_sid="a"), no, sent(message_sid="b"), yes, sent(message_sid="c")]
+    # Said again, or told about later, a message stays whose it was.
+    ledger = [*ledger, no, sent(message_sid="c")]
+    assert [message.user_id for message in fold(ledger, RATES)] == [1, 0, 1]
+
+
 def test_the_fee_stays_beside_a_providers_price() -> None:
     assert cost("failed", 0, (8_300, 3_500, 1_000), is_exempt=False) == (0, 0, 1_000)
 

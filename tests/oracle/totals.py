@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from tests.oracle.messages import Message
 from tests.oracle.periods import BUCKET_S
 
+ERROR_CODES_FILE = Path(__file__).parents[2] / "schemas" / "error_codes.toml"
 GOOD = {"delivered", "received", "read"}
 BAD = {"failed", "undelivered"}
 OVERDUE_MS = 72 * 3_600_000
@@ -97,6 +101,27 @@ def counted(keys: Iterable[Any], name: str) -> list[Answer]:
     counts = Counter(key for key in keys if key is not None)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return [{name: key, "messages": number} for key, number in ordered]
+
+
+def error_codes(messages: Iterable[Message]) -> list[Answer]:
+    """How many messages bear each error code, with its name and class."""
+    counts = counted((message.error_code for message in messages), "error_code")
+    names = (named(item["error_code"]) for item in counts)
+    return [
+        item | {"description": name["error_description"], "error_class": name["error_class"]}
+        for item, name in zip(counts, names, strict=True)
+    ]
+
+
+def named(error_code: int | None) -> Answer:
+    """The description and class of an error code; None for one that is not in the file."""
+    name = _error_names().get(str(error_code), {})
+    return {"error_description": name.get("description"), "error_class": name.get("class")}
+
+
+@cache
+def _error_names() -> dict[str, dict[str, str]]:
+    return tomllib.loads(ERROR_CODES_FILE.read_text(encoding="utf-8"))
 
 
 def peak(counts: Sequence[int]) -> int | None:
