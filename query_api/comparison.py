@@ -43,7 +43,7 @@ def comparison_of(parameters: SystemParameters, signer: CursorSigner) -> Compari
     """What the parameters ask for; raises `InvalidParametersError` for a cursor not of ours."""
     asked = parameters.asked()
     after = None
-    if parameters.cursor:
+    if parameters.cursor is not None:
         key, user_id = signer.after(parameters.cursor, asked)
         after = (key, int(user_id))
     page = Page(parameters.order_by, _SIGNS[parameters.order], parameters.limit + 1, after)

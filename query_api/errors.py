@@ -64,6 +64,12 @@ class UriTooLongError(ApiError):
     status = 414
 
 
+class UnsupportedMediaTypeError(ApiError):
+    """A body in another format than the route reads."""
+
+    status = 415
+
+
 class InvalidParametersError(ApiError):
     """Parameters that cannot be answered; `errors` names each and its limit."""
 

@@ -41,12 +41,14 @@ def search_of(
     """
     asked = f"messages of {user_id} {parameters.asked()}"
     after_ms, after_sid = (
-        signer.after(parameters.cursor, asked) if parameters.cursor else _FIRST_PAGE
+        signer.after(parameters.cursor, asked) if parameters.cursor is not None else _FIRST_PAGE
     )
     since = parameters.from_
     wanted = MessageFilter(
-        from_ms=instant_ms("from", since) if since else int(now - retention * DAY_S) * 1000,
-        to_ms=instant_ms("to", parameters.to) if parameters.to else LATEST * 1000,
+        from_ms=instant_ms("from", since)
+        if since is not None
+        else int(now - retention * DAY_S) * 1000,
+        to_ms=instant_ms("to", parameters.to) if parameters.to is not None else LATEST * 1000,
         direction=parameters.direction or "",
         status=parameters.status or "",
         country=parameters.country or "",

@@ -8,9 +8,11 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode
 
-from query_api.problems import MEDIA_TYPE
 from schemas.api.health import Unreadiness
+from schemas.api.privacy import ConsentDecision
 from schemas.api.problems import Problem
 
 _EXAMPLES = {
@@ -19,6 +21,13 @@ _EXAMPLES = {
     "system_sms_analytics": "system_analytics",
 }
 """Which file shows a good answer of an operation."""
+_MODELS: dict[type[BaseModel], JsonSchemaMode] = {
+    Problem: "serialization",
+    Unreadiness: "serialization",
+    ConsentDecision: "validation",
+}
+"""What FastAPI does not find by itself: it would document errors as application/json, which none
+is, and bodies are read by ourselves (`bodies.py`)."""
 _REFERENCE = "#/components/schemas/{model}"
 _DESCRIPTION = """\
 Answers are computed from exact rollups: `data_as_of` says up to when. Every error is a problem
@@ -43,17 +52,14 @@ def _document(app: FastAPI) -> dict[str, Any]:
         routes=app.routes,
     )
     schemas = made["components"]["schemas"]
-    # FastAPI would document these models as application/json, which no error is.
-    for model in (Problem, Unreadiness):
-        schema = model.model_json_schema(mode="serialization", ref_template=_REFERENCE)
+    for model, mode in _MODELS.items():
+        schema = model.model_json_schema(mode=mode, ref_template=_REFERENCE)
         schemas |= schema.pop("$defs", {}) | {model.__name__: schema}
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    problem = {MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(model="Problem")}}}
     for path in made["paths"].values():
         for operation in path.values():
             answers = operation["responses"]
-            answers["default"] = {"description": "Any other error", "content": problem}
             # Set here because FastAPI takes every null out of examples that it is given.
             if name := _EXAMPLES.get(operation["operationId"]):
                 answers["200"]["content"]["application/json"]["example"] = _example(name)

@@ -80,7 +80,7 @@ class SystemParameters(RangeParameters, _Paged):
     order_by: Order = Field("messages", description="The number by which users are ordered.")
     order: Literal["desc", "asc"] = Field("desc", description="Largest or smallest first.")
     limit: int = Field(20, ge=1, le=500, description="Users on a page.")
-    cursor: str | None = Field(None, max_length=MAX_CHARACTERS, description=_CURSOR)
+    cursor: str | None = Field(None, min_length=1, max_length=MAX_CHARACTERS, description=_CURSOR)
 
 
 class ReportParameters(RangeParameters):
@@ -169,7 +169,7 @@ class AuditParameters(_Paged):
         json_schema_extra=_DATE_TIME,
     )
     limit: int = Field(100, ge=1, le=1000, description="Entries on a page.")
-    cursor: str | None = Field(None, max_length=MAX_CHARACTERS, description=_CURSOR)
+    cursor: str | None = Field(None, min_length=1, max_length=MAX_CHARACTERS, description=_CURSOR)
 
 
 class UserSearchParameters(_Paged):
@@ -182,7 +182,7 @@ class UserSearchParameters(_Paged):
         description="Only users whose messages came by this number, E.164 (write + as %2B).",
     )
     limit: int = Field(50, ge=1, le=500, description="Users on a page.")
-    cursor: str | None = Field(None, max_length=MAX_CHARACTERS, description=_CURSOR)
+    cursor: str | None = Field(None, min_length=1, max_length=MAX_CHARACTERS, description=_CURSOR)
 
 
 class MessageParameters(_Paged):
@@ -215,7 +215,7 @@ class MessageParameters(_Paged):
         json_schema_extra=_DATE_TIME,
     )
     limit: int = Field(100, ge=1, le=1000, description="Messages on a page.")
-    cursor: str | None = Field(None, max_length=MAX_CHARACTERS, description=_CURSOR)
+    cursor: str | None = Field(None, min_length=1, max_length=MAX_CHARACTERS, description=_CURSOR)
 
 
 UserIdPath = Annotated[int, Path(ge=1, le=MAX_USER_ID, description="The user asked about.")]

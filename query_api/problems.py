@@ -14,6 +14,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
 from query_api.errors import ApiError
@@ -22,6 +23,8 @@ from schemas.api.problems import FieldError, Problem
 log = logging.getLogger("query_api")
 
 MEDIA_TYPE = "application/problem+json"
+_TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
+"""As in RFC 9110; Python's own names for these changed in 3.13."""
 _INPUT_PARTS = frozenset({"query", "path", "header", "body", "cookie"})
 
 
@@ -35,7 +38,7 @@ def problem_response(
 ) -> JSONResponse:
     """A problem document as a response."""
     problem = Problem(
-        title=HTTPStatus(status).phrase,
+        title=title_of(status),
         status=status,
         detail=detail,
         instance=request.url.path,
@@ -43,6 +46,11 @@ def problem_response(
         errors=list(errors),
     )
     return JSONResponse(problem.model_dump(), status, headers, media_type=MEDIA_TYPE)
+
+
+def title_of(status: int) -> str:
+    """The name of a status."""
+    return _TITLES.get(status) or HTTPStatus(status).phrase
 
 
 def install(app: FastAPI) -> None:
@@ -66,8 +74,22 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
         405: f"This path does not answer {request.method}.",
     }
     detail = details.get(error.status_code, str(error.detail))
-    headers = dict(error.headers) if error.headers else None
+    headers = dict(error.headers) if error.headers else {}
+    if error.status_code == 405:
+        headers["Allow"] = _allowed(request)
     return problem_response(request, error.status_code, detail, headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """The methods of all routes at a path; Starlette names those of the first one alone."""
+    path = request.scope["path"]
+    found = {
+        method
+        for route in iter_route_contexts(request.app.routes)
+        if route.path_regex.match(path)
+        for method in route.methods or ()
+    }
+    return ", ".join(sorted(found))
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:

@@ -10,11 +10,12 @@ from fastapi.responses import StreamingResponse
 from query_api import questions, reports
 from query_api.access import as_admin, as_user
 from query_api.backend import WithBackend
+from query_api.bodies import documented_body, json_body
 from query_api.freshness import freshness
 from query_api.parameters import UserIdPath
 from query_api.period import Period
 from query_api.privacy import consent_of, decide, erase
-from query_api.routes.documented import ERRORS, FILES
+from query_api.routes.documented import BODY, ERRORS, FILES
 from query_api.routes.reports import as_download
 from query_api.tokens import Principal
 from query_api.zones import BUCKET_S, DAY_S, zone_of
@@ -33,11 +34,16 @@ async def my_consent(
     return await consent_of(backend.pool, principal.user_id)
 
 
-@router.put(_CONSENT, summary="Grant or withdraw my consent")
+@router.put(
+    _CONSENT,
+    summary="Grant or withdraw my consent",
+    responses=BODY,
+    openapi_extra=documented_body(ConsentDecision),
+)
 async def decide_my_consent(
     principal: Annotated[Principal, Depends(as_user)],
     backend: WithBackend,
-    decision: ConsentDecision,
+    decision: Annotated[ConsentDecision, Depends(json_body(ConsentDecision, as_user))],
 ) -> ConsentState:
     """Takes effect for messages that are folded later; without it they count for nobody."""
     return await decide(

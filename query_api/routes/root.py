@@ -14,9 +14,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from query_api.backend import WithBackend
 from query_api.problems import MEDIA_TYPE
+from query_api.routes.documented import PUBLIC_ERRORS
 from schemas.api.health import Health, Readiness, Unreadiness
 
-router = APIRouter(tags=["operations"])
+router = APIRouter(tags=["operations"], responses=PUBLIC_ERRORS)
 
 _UNREADY: dict[int | str, dict[str, Any]] = {
     503: {

@@ -80,6 +80,43 @@ def test_public_routes_answer_anybody(path: str, client: TestClient) -> None:
     assert client.get(path).status_code == 200
 
 
+@pytest.mark.parametrize("body", [b"", b"{", b'{"analytics": 1}', b"[" * 50_000])
+def test_the_token_is_checked_before_the_body(
+    body: bytes, client: TestClient, bearer: Bearer
+) -> None:
+    path, json_type = f"{_BASE}/me/consent", {"Content-Type": "application/json"}
+    assert client.put(path, content=body).status_code == 401
+    answer = client.put(path, content=body, headers=json_type)
+    assert answer.status_code == 401
+    answer = client.put(path, content=body, headers=bearer() | json_type)
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["errors"]
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/xml", "", "multipart/form-data"])
+def test_a_body_of_another_kind_is_415(kind: str, client: TestClient, bearer: Bearer) -> None:
+    answer = client.put(
+        f"{_BASE}/me/consent",
+        content=b'{"analytics": true}',
+        headers=bearer() | {"Content-Type": kind},
+    )
+    assert answer.status_code == 415
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["detail"] == "The body must be application/json."
+
+
+@pytest.mark.parametrize("value", ["1", "0", '"true"', "null", "[]", "{}"])
+def test_a_decision_is_true_or_false(value: str, client: TestClient, bearer: Bearer) -> None:
+    answer = client.put(
+        f"{_BASE}/me/consent",
+        content=f'{{"analytics": {value}}}',
+        headers=bearer() | {"Content-Type": "application/json; charset=utf-8"},
+    )
+    assert answer.status_code == 422
+    assert [fault["parameter"] for fault in answer.json()["errors"]] == ["analytics"]
+
+
 def test_roles_are_checked_before_parameters(client: TestClient, bearer: Bearer) -> None:
     path = f"{_BASE}/admin/sms-analytics/system?time_range=never"
     assert client.get(path, headers=bearer()).status_code == 403

@@ -52,6 +52,8 @@ def test_every_error_is_a_problem_document(
 
 def test_405_names_what_is_allowed(client: TestClient) -> None:
     assert client.post("/healthz").headers["allow"] == "GET"
+    # Two routes at one path.
+    assert client.post("/api/v1/analytics/me/consent").headers["allow"] == "GET, PUT"
 
 
 @pytest.mark.parametrize("excess", [0, 1])

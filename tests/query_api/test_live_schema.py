@@ -1,0 +1,115 @@
+"""Schemathesis against the running API: what OpenAPI says is what is answered, and nothing else.
+
+Every check of Schemathesis runs on every operation, with valid and invalid requests, as a user and
+as an admin. `make schemathesis` runs many more examples (`SMS_TEST_EXAMPLES`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from deploy.topics import create_missing_topics
+from query_api.access import PUBLIC_PATHS
+from schemas.topics import topics
+from tests.query_api.credentials import claims, signed
+from tests.query_api.serving import served
+
+pytestmark = pytest.mark.live
+
+_EXAMPLES = os.environ.get("SMS_TEST_EXAMPLES", "")
+_CONFIG = Path(__file__).with_name("schemathesis.toml")
+_PUBLIC = {f"GET {path}" for path in PUBLIC_PATHS}
+_ROLES = {"user": ["user"], "admin": ["user", "admin"]}
+
+
+@pytest.fixture
+def api(
+    clickhouse_client: Client, clickhouse_database: str, kafka: str, tmp_path: Path
+) -> Iterator[str]:
+    create_missing_topics(kafka, topics())
+    _fill(clickhouse_client)
+    with served(
+        tmp_path,
+        clickhouse_url=clickhouse_database,
+        kafka_url=f"kafka://{kafka}",
+        # Refusals by number would hide the answers that are looked at here.
+        user_requests_per_minute="0",
+        address_failures_per_minute="0",
+        ready_stall_s="100000",
+        ready_lag_s="100000",
+    ) as url:
+        yield url
+
+
+def _fill(database: Client) -> None:
+    """A few messages of two users, so that answers are not empty."""
+    cell = "'outbound', 'sms', 'US', 5, 5, 1"
+    names = "direction, message_type, country_code, messages, segments, version"
+    hour = "now() - INTERVAL 2 HOUR"
+    for width in ("15m", "1d"):
+        start = f"toStartOfInterval({hour}, INTERVAL {'15 MINUTE' if width == '15m' else '1 DAY'})"
+        for user in (42, 43):
+            table = f"user_usage_{width} (user_id, bucket, {names})"
+            database.command(f"INSERT INTO {table} VALUES ({user}, {start}, {cell})")
+        database.command(
+            f"INSERT INTO system_usage_{width} (bucket, {names}) VALUES ({start}, {cell})"
+        )
+    database.command(
+        "INSERT INTO source_progress (source, next_offset, end_offset, as_of, partitions) VALUES "
+        "(0, 5, 5, now(), 1)"
+    )
+    database.command(
+        "INSERT INTO usage_log (user_id, occurred_at, message_sid, direction, message_type, status,"
+        f" cost_source) SELECT 42, {hour}, concat('SM', toString(number)), 'outbound', 'sms',"
+        " 'sent', 'rate_card' FROM numbers(5)"
+    )
+
+
+@pytest.mark.parametrize("role", _ROLES)
+def test_the_running_api_keeps_to_its_document(role: str, api: str, tmp_path: Path) -> None:
+    hours = int(time.time()) + 24 * 3600
+    token = signed(claims(roles=_ROLES[role], exp=hours))
+    program = Path(sys.executable).with_name("schemathesis")
+    command = [
+        program,
+        "--config-file",
+        _CONFIG,
+        "run",
+        f"{api}/openapi.json",
+        "--header",
+        f"Authorization: Bearer {token}",
+    ]
+    command += ["--checks", "all", "--mode", "all", "--workers", "2", "--no-color"]
+    phases = "examples,coverage,fuzzing" if role == "admin" or _EXAMPLES else "fuzzing"
+    command += ["--phases", phases, "--max-examples", _EXAMPLES or "8"]
+    command += ["--generation-database", "none", "--suppress-health-check", "all"]
+    command += ["--continue-on-failure"]
+    if not _EXAMPLES:
+        command += ["--seed", "1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-5_000:]
+    if role == "admin":
+        assert _routes_without(api, "2") == _routes_without(api, "4") - _PUBLIC == set()
+
+
+def _routes_without(api: str, first_digit: str) -> set[str]:
+    """The operations that never answered with such a status."""
+    found: dict[str, bool] = {}
+    with urlopen(f"{api}/metrics") as answer:
+        text = answer.read().decode()
+    pattern = r'sms_api_requests_total{method="(\w+)",route="(/[^"]+)",status="(\d)\d\d"}'
+    for method, route, digit in re.findall(pattern, text):
+        if method in ("GET", "PUT", "DELETE"):
+            name = f"{method} {route}"
+            found[name] = found.get(name, False) or digit == first_digit
+    return {name for name, was_seen in found.items() if not was_seen}
