@@ -80,16 +80,12 @@ def test_the_running_api_keeps_to_its_document(role: str, api: str, tmp_path: Pa
     hours = int(time.time()) + 24 * 3600
     token = signed(claims(roles=_ROLES[role], exp=hours))
     program = Path(sys.executable).with_name("schemathesis")
-    command = [
-        program,
-        "--config-file",
-        _CONFIG,
-        "run",
-        f"{api}/openapi.json",
-        "--header",
-        f"Authorization: Bearer {token}",
-    ]
+    command = [program, "--config-file", _CONFIG, "run", f"{api}/openapi.json"]
+    command += ["--header", f"Authorization: Bearer {token}"]
     command += ["--checks", "all", "--mode", "all", "--workers", "2", "--no-color"]
+    # Rules that span parameters (`time_range` without `start`, whose cursor it is) and what is a
+    # zone cannot be said in OpenAPI: a 422 to what fits the document is no fault.
+    command += ["--exclude-checks", "positive_data_acceptance"]
     phases = "examples,coverage,fuzzing" if role == "admin" or _EXAMPLES else "fuzzing"
     command += ["--phases", phases, "--max-examples", _EXAMPLES or "8"]
     command += ["--generation-database", "none", "--suppress-health-check", "all"]
