@@ -63,6 +63,7 @@ def create_app(
         # Kept answers must not wait behind those that are computed.
         stamp_pool = ClickHousePool(settings, metrics, _STAMP_QUERIES)
         metrics.pool_size.set(settings.pool_size + _STAMP_QUERIES)
+        downloads = Downloads(settings, metrics)
         auditor = Auditor(pool, metrics)
         publisher = KafkaPublisher(settings)
         keys = _keys(settings, metrics, clock)
@@ -72,7 +73,7 @@ def create_app(
             settings=settings,
             metrics=metrics,
             pool=pool,
-            downloads=Downloads(settings, metrics),
+            downloads=downloads,
             auditor=auditor,
             publisher=publisher,
             keys=keys,
@@ -94,6 +95,7 @@ def create_app(
         publisher.close()
         pool.close()
         stamp_pool.close()
+        downloads.close()
         if isinstance(keys, Issuer):
             keys.close()
         if redis:

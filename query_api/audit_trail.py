@@ -5,6 +5,7 @@ ASGI, inside the edge: it sees the answer that is about to be sent, so no route 
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from query_api.audit import Auditor, Entry
 from query_api.errors import UnavailableError
+from query_api.leaving import CLIENT_LEFT
 from query_api.problems import problem_response
 
 _API = "/api/v1/analytics/"
@@ -33,11 +35,12 @@ class AuditTrail:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        is_replaced = False
+        is_replaced = is_audited = False
 
         async def send_when_audited(message: Message) -> None:
-            nonlocal is_replaced
+            nonlocal is_replaced, is_audited
             if message["type"] == "http.response.start":
+                is_audited = True
                 try:
                     await self._audit(scope, message["status"])
                 except UnavailableError as error:
@@ -50,11 +53,15 @@ class AuditTrail:
             if not is_replaced:
                 await send(message)
 
-        await self.app(scope, receive, send_when_audited)
+        try:
+            await self.app(scope, receive, send_when_audited)
+        except asyncio.CancelledError:
+            if not is_audited and _is_audited(scope):
+                self._auditor(scope).note(self._entry(scope, CLIENT_LEFT, "allowed"))
+            raise
 
     async def _audit(self, scope: Scope, status: int) -> None:
-        auditor = scope["app"].state.backend.auditor
-        assert isinstance(auditor, Auditor)
+        auditor = self._auditor(scope)
         if status in _REFUSED:
             auditor.note(self._entry(scope, status, "refused"))
         elif _is_audited(scope):
@@ -64,6 +71,12 @@ class AuditTrail:
                 auditor.note(entry)
             else:
                 await auditor.record(entry)
+
+    @staticmethod
+    def _auditor(scope: Scope) -> Auditor:
+        auditor = scope["app"].state.backend.auditor
+        assert isinstance(auditor, Auditor)
+        return auditor
 
     def _entry(self, scope: Scope, status: int, decision: str) -> Entry:
         actor = scope.get("user_id", 0)

@@ -11,9 +11,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from queue import Empty, LifoQueue
 from time import perf_counter
 from typing import Any, NoReturn, TypeVar
+from uuid import uuid4
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
@@ -22,9 +24,9 @@ from clickhouse_connect.driver.exceptions import (
     OperationalError,
     StreamFailureError,
 )
-from urllib3.exceptions import HTTPError
 
 from query_api.errors import UnavailableError
+from query_api.killing import ERRORS, Killer
 from query_api.metrics import Metrics
 from query_api.questions import Rows
 from query_api.settings import ApiSettings
@@ -49,8 +51,6 @@ _DETAILS = {
     "tables": "The database has no tables yet; migrations have to be applied.",
 }
 _TRANSPORT = (OperationalError, StreamFailureError)
-ERRORS = (ClickHouseError, OSError, HTTPError)
-"""What a client may raise; the last one from within a stream."""
 _TEXT_CHARACTERS = 200
 
 
@@ -64,14 +64,22 @@ class ClickHousePool:
         self._idle: LifoQueue[Client] = LifoQueue()
         self._turns = asyncio.Semaphore(size)
         self._threads = ThreadPoolExecutor(size, "clickhouse")
+        self._killer = Killer(partial(connect, settings), metrics)
+        self._given_up: set[str] = set()
 
     async def ask(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows:
-        """The rows that `sql` gives for typed `parameters`; raises `UnavailableError`."""
+        """The rows that `sql` gives for typed `parameters`; raises `UnavailableError`.
+
+        Cancelled, it ends the query too.
+        """
+        query_id = uuid4().hex
 
         def query(client: Client) -> Rows:
-            return list(client.query(sql, parameters=dict(parameters)).named_results())
+            settings = {"query_id": query_id}
+            found = client.query(sql, parameters=dict(parameters), settings=settings)
+            return list(found.named_results())
 
-        return await self._in_turn(question, query)
+        return await self._in_turn(question, query, query_id)
 
     async def write(self, table: str, lines: bytes) -> None:
         """Append rows, JSON objects a line, to a table; raises `UnavailableError`."""
@@ -81,8 +89,13 @@ class ClickHousePool:
 
         await self._in_turn(f"write_{table}", insert)
 
-    async def _in_turn(self, question: str, step: Callable[[Client], T]) -> T:
-        """What `step` gives with a client of its own, once there is one."""
+    async def _in_turn(
+        self, question: str, step: Callable[[Client], T], query_id: str | None = None
+    ) -> T:
+        """What `step` gives with a client of its own, once there is one.
+
+        Cancelled, it ends the query of `query_id`; without that the step goes on.
+        """
         try:
             await asyncio.wait_for(self._turns.acquire(), self._settings.pool_wait_s)
         except TimeoutError:
@@ -91,21 +104,30 @@ class ClickHousePool:
                 "Too many questions are being answered at the moment.", reason="pool"
             ) from None
         loop = asyncio.get_running_loop()
-        work = self._threads.submit(self._run, question, step)
+        work = self._threads.submit(self._run, question, step, query_id)
 
         def end_turn(_: Future[T]) -> None:
+            self._given_up.discard(query_id or "")
             loop.call_soon_threadsafe(self._turns.release)
 
         # The turn ends when the thread is free again, even if nobody waits for it any more.
         work.add_done_callback(end_turn)
-        return await asyncio.wrap_future(work)
+        try:
+            return await asyncio.wrap_future(work)
+        except asyncio.CancelledError:
+            if query_id is not None and not work.done():
+                self._given_up.add(query_id)
+                self._killer.end(question, query_id, work.done)
+            raise
 
-    def _run(self, question: str, step: Callable[[Client], T]) -> T:
+    def _run(self, question: str, step: Callable[[Client], T], query_id: str | None) -> T:
         begin = perf_counter()
         with self._metrics.pool_in_use.track_inprogress():
             try:
                 found = self._with_client(step)
             except ERRORS as error:
+                if query_id in self._given_up:
+                    raise
                 failed(self._settings, self._metrics, question, error)
         self._metrics.query_seconds.labels(question).observe(perf_counter() - begin)
         return found
@@ -128,6 +150,7 @@ class ClickHousePool:
 
     def close(self) -> None:
         """Wait for the running queries and close every client."""
+        self._killer.close()
         self._threads.shutdown(wait=True, cancel_futures=True)
         while not self._idle.empty():
             self._idle.get_nowait().close()

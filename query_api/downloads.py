@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, NoReturn, Protocol
+from uuid import uuid4
 
 from clickhouse_connect.driver.client import Client
 
-from query_api.clickhouse import ERRORS, connect, failed
+from query_api.clickhouse import connect, failed
 from query_api.errors import UnavailableError
+from query_api.killing import ERRORS, Killer
 from query_api.metrics import Metrics
 from query_api.settings import ApiSettings
 
@@ -51,6 +54,7 @@ class Downloads:
         self._settings = settings
         self._metrics = metrics
         self._turns = asyncio.Semaphore(settings.report_streams)
+        self._killer = Killer(partial(connect, settings), metrics)
 
     async def rows(self, parts: Sequence[Part], form: str) -> AsyncGenerator[bytes]:
         """The rows of all parts in ClickHouse's format `form`, in chunks.
@@ -63,54 +67,75 @@ class Downloads:
             raise UnavailableError(
                 "Too many reports are being downloaded at the moment.", reason="pool"
             ) from None
-        reader = _Reader(self._settings, self._metrics)
+        reader = _Reader(self._settings, self._metrics, self._killer)
         try:
             for part in parts:
-                await reader.run(reader.begin, part, form)
-                while chunk := await reader.run(reader.read, part):
+                reader.part, reader.query_id = part, uuid4().hex
+                await reader.run(reader.begin, form)
+                while chunk := await reader.run(reader.read):
                     yield chunk
         finally:
             reader.leave()
             self._turns.release()
 
+    def close(self) -> None:
+        """End the queries that nobody waits for."""
+        self._killer.close()
+
 
 class _Reader:
     """One download's connection and the one thread that uses it."""
 
-    def __init__(self, settings: ApiSettings, metrics: Metrics) -> None:
+    part: Part
+    query_id: str
+
+    def __init__(self, settings: ApiSettings, metrics: Metrics, killer: Killer) -> None:
         self._settings = settings
         self._metrics = metrics
+        self._killer = killer
         self._thread = ThreadPoolExecutor(1, "download")
         self._client: Client | None = None
         self._stream: _Readable | None = None
+        self._step: Future[Any] | None = None
+        self._has_left = False
 
     async def run(self, step: Any, *arguments: Any) -> Any:
         """Run a step in the thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, step, *arguments)
+        self._step = self._thread.submit(step, *arguments)
+        return await asyncio.wrap_future(self._step)
 
-    def begin(self, part: Part, form: str) -> None:
+    def begin(self, form: str) -> None:
         """Send a part's query."""
+        settings = _FORMAT_SETTINGS | {"query_id": self.query_id}
         try:
             self._client = self._client or connect(
                 self._settings, self._settings.report_max_seconds
             )
             stream: Any = self._client.raw_stream(
-                part.sql, dict(part.parameters), settings=_FORMAT_SETTINGS, fmt=form
+                self.part.sql, dict(self.part.parameters), settings=settings, fmt=form
             )
             self._stream = stream
         except ERRORS as error:
-            failed(self._settings, self._metrics, part.question, error)
+            self._failed(error)
 
-    def read(self, part: Part) -> bytes:
+    def read(self) -> bytes:
         """The next chunk of the part's rows; empty at their end."""
         assert self._stream is not None
         try:
             return self._stream.read(_CHUNK_BYTES)
         except ERRORS as error:
-            failed(self._settings, self._metrics, part.question, error)
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> NoReturn:
+        if self._has_left:
+            raise error
+        failed(self._settings, self._metrics, self.part.question, error)
 
     def leave(self) -> None:
-        """Close everything behind the step that may still run: nobody waits for it."""
+        """End the step that may still run, and close everything behind it: nobody waits for it."""
+        self._has_left = True
+        if self._step is not None and not self._step.done():
+            self._killer.end(self.part.question, self.query_id, self._step.done)
         self._thread.submit(self._close)
         self._thread.shutdown(wait=False)
 

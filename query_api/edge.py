@@ -21,6 +21,7 @@ from query_api.errors import (
     TooManyRequestsError,
     UriTooLongError,
 )
+from query_api.leaving import CLIENT_LEFT, answer_until_left
 from query_api.limits import Limiter
 from query_api.logs import ACCESS
 from query_api.metrics import Metrics
@@ -93,14 +94,17 @@ class Edge:
             response = problem_response(Request(scope), 500, detail)
             await response(scope, receive, send_with_headers)
         finally:
-            self._record(scope, status, perf_counter() - begin)
+            self._record(scope, status or CLIENT_LEFT, perf_counter() - begin)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if error := _too_long(scope):
             response = problem_response(Request(scope), error.status, error.detail)
             await response(scope, receive, send)
         else:
-            await self.app(scope, _limited(receive), send)
+            await answer_until_left(self._limited_app, scope, receive, send)
+
+    async def _limited_app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, _limited(receive), send)
 
     def _is_failure(self, status: int) -> bool:
         return 400 <= status < 500 and status != TooManyRequestsError.status

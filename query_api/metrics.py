@@ -38,6 +38,12 @@ class Metrics:
             ("question", "reason"),
             registry=self.registry,
         )
+        self.queries_cancelled = Counter(
+            "sms_api_queries_cancelled_total",
+            "ClickHouse queries that were ended because nobody waited for them, by question.",
+            ("question",),
+            registry=self.registry,
+        )
         self.cache_requests = Counter(
             "sms_api_cache_requests_total",
             "Answers by where they came from: kept (hit), computed (miss), or being computed for "

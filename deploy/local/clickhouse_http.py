@@ -94,9 +94,12 @@ class _Connection(HttpConnection):
             raise named(BAD_ARGUMENTS, f"{error}.") from None
 
     def _execute(self, request: Request) -> None:
-        running = Running()
+        running = Running(self.arguments.get("query_id", ""))
         statement, engine = request.statement, self.server.engine
-        if not statement.is_select:
+        if query_id := clickhouse_request.killed(statement):
+            self.server.leavers.end(query_id)
+            self._send(Answer(b"", "TabSeparated", {}))
+        elif not statement.is_select:
             self._send(engine.run(request, running))
         else:
             with self.server.leavers.watch(self.connection, running):

@@ -1,5 +1,6 @@
-"""Cancels the queries whose client has gone, as `cancel_http_readonly_queries_on_client_close`
-has a ClickHouse server do."""
+"""Cancels queries: those whose client has gone, as `cancel_http_readonly_queries_on_client_close`
+has a ClickHouse server do, and those that KILL QUERY names by their id, which chDB's does not know.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +34,13 @@ class Leavers:
         finally:
             with self._changed:
                 self._watched.pop(running, None)
+
+    def end(self, query_id: str) -> None:
+        """Cancel the queries of this id."""
+        with self._changed:
+            found = [running for running in self._watched if running.query_id == query_id]
+        for running in found:
+            self._cancel(running)
 
     def _look(self) -> None:
         waiting = threading.Event()

@@ -41,6 +41,11 @@ _SESSION = re.compile(
     _SPACE.decode() + r"(?:SET|USE|CREATE\s+TEMPORARY)\b", re.IGNORECASE | re.DOTALL
 )
 
+_KILL = re.compile(
+    r"\s*KILL\s+QUERY\s+WHERE\s+query_id\s*=\s*'([^'\\]*)'(?:\s+(?:A?SYNC))?[\s;]*(?:FORMAT\s+\w+)?\s*\Z",
+    re.IGNORECASE,
+)
+
 
 @dataclass(frozen=True)
 class Insert:
@@ -74,6 +79,12 @@ class Query:
         """The statement without its FORMAT clause (and any SETTINGS behind that)."""
         match = _FORMAT.search(self.sql)
         return self.sql[: match.start()] if match else self.sql.rstrip().rstrip(";")
+
+
+def killed(statement: Insert | Query) -> str | None:
+    """The id of the query that a KILL QUERY means, in the one form that clients of ours use."""
+    match = _KILL.match(statement.sql) if isinstance(statement, Query) else None
+    return match[1] if match else None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ _WAIT_S = 60.0
 class Running:
     """A query that may be running; knows the tag by which KILL QUERY finds it while it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, query_id: str = "") -> None:
+        self.query_id = query_id
         self._tag: str | None = None
         self._changing = threading.Lock()
 

@@ -6,7 +6,7 @@ from email.message import Message
 
 import pytest
 
-from deploy.local.clickhouse_request import Insert, Query, Request, arguments, read
+from deploy.local.clickhouse_request import Insert, Query, Request, arguments, killed, read
 
 
 def request(query_string: str = "", body: bytes = b"", **headers: str) -> Request:
@@ -148,3 +148,18 @@ def test_external_data_is_refused() -> None:
     form = FORM.replace(b'name="param_x"', b'name="t"; filename="t"')
     with pytest.raises(ValueError, match="external data"):
         request(body=form, Content_Type='multipart/form-data; boundary="b"')
+
+
+@pytest.mark.parametrize(
+    ("sql", "query_id"),
+    [
+        ("KILL QUERY WHERE query_id = 'a-1' ASYNC", "a-1"),
+        ("kill query where query_id='a';", "a"),
+        ("KILL QUERY WHERE query_id = 'a' SYNC FORMAT TabSeparated", "a"),
+        ("KILL QUERY WHERE query_id = 'a' OR 1", None),
+        ("KILL QUERY WHERE user = 'a'", None),
+        ("SELECT 'KILL QUERY'", None),
+    ],
+)
+def test_which_query_is_to_be_killed(sql: str, query_id: str | None) -> None:
+    assert killed(request(body=sql.encode()).statement) == query_id

@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -247,6 +248,22 @@ def test_a_query_ends_when_its_client_leaves(table: Client, clickhouse: str) -> 
     while table.query(running).result_rows != [(0,)]:
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_a_query_ends_when_it_is_killed_by_its_id(table: Client, clickhouse: str) -> None:
+    long = "SELECT sum(sipHash64(number)) FROM numbers(10000000000) SETTINGS max_threads = 1"
+    with (
+        ThreadPoolExecutor(1) as threads,
+        clickhouse_connect.get_client(**clickhouse_arguments(clickhouse)) as client,
+    ):
+        running = threads.submit(client.query, long, settings={"query_id": "abc123"})
+        deadline = time.monotonic() + 5
+        while not running.done() and time.monotonic() < deadline:
+            for other in ("abc12", "abc123"):
+                table.command(f"KILL QUERY WHERE query_id = '{other}' ASYNC")
+            time.sleep(0.1)
+        with pytest.raises(DatabaseError, match="QUERY_WAS_CANCELLED"):
+            running.result(1)
 
 
 def test_limits_of_a_query_hold(clickhouse_client: Client) -> None:
