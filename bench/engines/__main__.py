@@ -40,16 +40,20 @@ def main() -> int:
     arguments.add_argument("--events", type=int, default=4_000_000)
     arguments.add_argument("--users", type=int, default=1_000)
     arguments.add_argument("--workers", type=int, default=2, help="one a core, say")
-    arguments.add_argument("--only", nargs="*", default=[], help="beginnings of engines' names")
+    arguments.add_argument(
+        "--only",
+        nargs="*",
+        default=[],
+        help="engines whose names begin so; RESULTS.md stays as it is",
+    )
     arguments.add_argument("--growth", type=int, default=0, help="events of each growth run")
-    arguments.add_argument("--print-only", action="store_true", help="leave RESULTS.md as it is")
     options = arguments.parse_args()
     done: list[Measurement] = []
     if chosen := engines(options.only):
         with running(partitions=PARTITIONS) as platform:
             traffic = Traffic(options.users, options.events)
             done += _compare(platform, chosen, traffic, options.events, options.workers)
-            if not options.print_only:
+            if not options.only:
                 size = traffic.value_bytes / traffic.events
                 results.write(platform, results.pairs(done), options.workers, size)
     if options.growth:
