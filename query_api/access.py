@@ -35,10 +35,10 @@ class Role(HTTPBearer):
         authorization = request.headers.getlist("authorization")
         principal = await principal_of(authorization, backend.settings, backend.keys)
         request.scope["user_id"] = principal.user_id
+        request.scope["roles"] = principal.roles
         if allowance := await backend.users.take(principal.user_id):
             request.scope["rate_limit"] = allowance
             allowance.check()
-        request.scope["roles"] = principal.roles
         if not self.roles & principal.roles:
             raise ForbiddenError(f"This needs the role {' or '.join(sorted(self.roles))}.")
         return principal

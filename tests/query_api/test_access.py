@@ -3,61 +3,32 @@
 from __future__ import annotations
 
 import pytest
-from fastapi import APIRouter, FastAPI
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi import APIRouter, Depends
+from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
-from httpx import Response
 
-from query_api.access import PUBLIC_PATHS, forbid_open_routes
+from query_api.access import PUBLIC_PATHS, as_admin, forbid_open_routes
 from query_api.app import create_app
 from query_api.settings import ApiSettings
 from tests.query_api.conftest import Bearer
+from tests.query_api.matrix import BASE, MATRIX, ask, routes_of
 
-_BASE = "/api/v1/analytics"
-_ANYBODY, _ADMIN = {"user", "admin"}, {"admin"}
-# Every route that is not public: who is let through. A new route has to be entered here.
-MATRIX = {
-    "GET /me/sms-analytics": _ANYBODY,
-    "GET /me/sms-costs": _ANYBODY,
-    "GET /me/messages": _ANYBODY,
-    "GET /me/messages/{message_sid:path}": _ANYBODY,
-    "GET /me/sms-usage-report": _ANYBODY,
-    "GET /admin/sms-analytics/system": _ADMIN,
-    "GET /admin/sms-usage-report": _ADMIN,
-    "GET /admin/sms-performance": _ADMIN,
-    "GET /admin/audit": _ADMIN,
-    "GET /me/consent": _ANYBODY,
-    "PUT /me/consent": _ANYBODY,
-    "GET /me/data-export": _ANYBODY,
-    "DELETE /me/data": _ANYBODY,
-    "DELETE /admin/users/{user_id}/data": _ADMIN,
-    "GET /admin/users": _ADMIN,
-    "GET /admin/cost-export": _ADMIN,
-    "GET /admin/users/{user_id}/sms-analytics": _ADMIN,
-    "GET /admin/users/{user_id}/sms-costs": _ADMIN,
-}
 _LET_THROUGH = 503
 """ClickHouse is not there: whoever gets as far as a question gets this."""
 
 
-def _routes(app: FastAPI) -> set[str]:
-    return {
-        f"{method} {route.path}".replace(_BASE, "")
-        for route in iter_route_contexts(app.routes)
-        for method in (route.methods or {"GET"}) - {"HEAD"}
-    }
-
-
-def _ask(client: TestClient, route: str, headers: dict[str, str] | None = None) -> Response:
-    method, _, path = route.partition(" ")
-    path = path.replace("{user_id}", "7").replace("{message_sid:path}", "SM1")
-    body = {"analytics": True} if method == "PUT" else None
-    return client.request(method, _BASE + path, headers=headers, json=body)
-
-
 def test_every_route_is_public_or_in_the_matrix(settings: ApiSettings) -> None:
     public = {f"GET {path}" for path in PUBLIC_PATHS}
-    assert _routes(create_app(settings)) == public | MATRIX.keys()
+    assert routes_of(create_app(settings)) == public | MATRIX.keys()
+
+
+def test_a_route_that_is_missing_from_the_matrix_is_seen(settings: ApiSettings) -> None:
+    app = create_app(settings)
+    before = routes_of(app)
+    router = APIRouter(dependencies=[Depends(as_admin)])
+    router.add_api_route(f"{BASE}/admin/new", lambda: None, methods=["POST"])
+    app.include_router(router)
+    assert routes_of(app) - before == {"POST /admin/new"}
 
 
 @pytest.mark.parametrize("roles", [(), ("user",), ("admin",), ("user", "admin"), ("billing",)])
@@ -65,14 +36,14 @@ def test_every_route_is_public_or_in_the_matrix(settings: ApiSettings) -> None:
 def test_the_role_matrix(
     route: str, roles: tuple[str, ...], client: TestClient, bearer: Bearer
 ) -> None:
-    answer = _ask(client, route, bearer(roles=roles))
-    assert answer.status_code == (_LET_THROUGH if MATRIX[route] & set(roles) else 403)
+    answer = ask(client, route, bearer(roles=roles))
+    assert answer.status_code == (_LET_THROUGH if MATRIX[route].roles & set(roles) else 403)
     assert answer.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize("route", MATRIX)
 def test_nobody_without_a_token(route: str, client: TestClient) -> None:
-    assert _ask(client, route).status_code == 401
+    assert ask(client, route).status_code == 401
 
 
 @pytest.mark.parametrize("path", sorted(PUBLIC_PATHS - {"/readyz"}))
@@ -84,7 +55,7 @@ def test_public_routes_answer_anybody(path: str, client: TestClient) -> None:
 def test_the_token_is_checked_before_the_body(
     body: bytes, client: TestClient, bearer: Bearer
 ) -> None:
-    path, json_type = f"{_BASE}/me/consent", {"Content-Type": "application/json"}
+    path, json_type = f"{BASE}/me/consent", {"Content-Type": "application/json"}
     assert client.put(path, content=body).status_code == 401
     answer = client.put(path, content=body, headers=json_type)
     assert answer.status_code == 401
@@ -97,7 +68,7 @@ def test_the_token_is_checked_before_the_body(
 @pytest.mark.parametrize("kind", ["text/plain", "application/xml", "", "multipart/form-data"])
 def test_a_body_of_another_kind_is_415(kind: str, client: TestClient, bearer: Bearer) -> None:
     answer = client.put(
-        f"{_BASE}/me/consent",
+        f"{BASE}/me/consent",
         content=b'{"analytics": true}',
         headers=bearer() | {"Content-Type": kind},
     )
@@ -109,7 +80,7 @@ def test_a_body_of_another_kind_is_415(kind: str, client: TestClient, bearer: Be
 @pytest.mark.parametrize("value", ["1", "0", '"true"', "null", "[]", "{}"])
 def test_a_decision_is_true_or_false(value: str, client: TestClient, bearer: Bearer) -> None:
     answer = client.put(
-        f"{_BASE}/me/consent",
+        f"{BASE}/me/consent",
         content=f'{{"analytics": {value}}}',
         headers=bearer() | {"Content-Type": "application/json; charset=utf-8"},
     )
@@ -118,7 +89,7 @@ def test_a_decision_is_true_or_false(value: str, client: TestClient, bearer: Bea
 
 
 def test_roles_are_checked_before_parameters(client: TestClient, bearer: Bearer) -> None:
-    path = f"{_BASE}/admin/sms-analytics/system?time_range=never"
+    path = f"{BASE}/admin/sms-analytics/system?time_range=never"
     assert client.get(path, headers=bearer()).status_code == 403
 
 
@@ -126,7 +97,7 @@ def test_roles_are_checked_before_parameters(client: TestClient, bearer: Bearer)
 def test_me_takes_no_user_id_from_a_parameter(
     parameter: str, client: TestClient, bearer: Bearer
 ) -> None:
-    answer = client.get(f"{_BASE}/me/sms-analytics", params={parameter: 7}, headers=bearer())
+    answer = client.get(f"{BASE}/me/sms-analytics", params={parameter: 7}, headers=bearer())
     assert answer.status_code == 422
     assert answer.json()["errors"] == [
         {"parameter": parameter, "detail": "This parameter is not known."}
