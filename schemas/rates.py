@@ -82,12 +82,16 @@ def bundled_card() -> Card:
 
 def origin_of(rate: Rate) -> int:
     """Where a rate came from, as one of `RATE_ORIGINS`. Rows of the bundled card stay bundled
-    when they were published."""
+    when they were published, under whatever id."""
     if rate.source == TWILIO:
         return RATE_ORIGINS["twilio"]
-    return RATE_ORIGINS["bundled" if rate in _bundled_rates() else "loaded"]
+    return RATE_ORIGINS["bundled" if _without_id(rate) in _bundled_rates() else "loaded"]
 
 
 @cache
 def _bundled_rates() -> frozenset[Rate]:
-    return frozenset(bundled_card().rates)
+    return frozenset(map(_without_id, bundled_card().rates))
+
+
+def _without_id(rate: Rate) -> Rate:
+    return msgspec.structs.replace(rate, id="-")

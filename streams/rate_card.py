@@ -17,7 +17,7 @@ from typing import Literal
 import msgspec
 
 from schemas.rates import Card, ExemptCodes, Rate, bundled_card, card_of
-from schemas.rows import RATE_UPDATES
+from schemas.rows import DIRECTIONS, MESSAGE_TYPES, RATE_UPDATES
 from schemas.settings import Settings
 from schemas.topics import RATE_CARD
 from streams import compacted
@@ -63,16 +63,23 @@ class Fetched:
         return "; ".join(by_reason)[:_MOST_DETAIL]
 
 
-def load(settings: Settings, path: Path) -> int:
-    """Publish a card (see `card_files`); returns the number of records. Raises ValueError."""
+def load(settings: Settings, path: Path) -> tuple[int, list[str]]:
+    """Publish a card (see `card_files`); returns the number of records, and for which messages the
+    topic has no `*` rate, so that they cost nothing where no other applies. Raises ValueError."""
     card = read_card(path)
     published = _publish(settings, [*card.rates, card.exempt])
     _note(settings, "load", "ok", 0, published, path.name)
-    return published
+    covered = {
+        (rate.direction, rate.message_type)
+        for rate in in_force(settings).rates
+        if rate.country == "*" and rate.mcc_mnc is None
+    }
+    kinds = [(direction, kind) for direction in DIRECTIONS for kind in MESSAGE_TYPES]
+    return published, [" ".join(kind) for kind in kinds if kind not in covered]
 
 
 def in_force(settings: Settings) -> Card:
-    """The card of the topic, or the bundled one while the topic has no rate."""
+    """The card of the topic, with the bundled one while none of the topic's rates is valid yet."""
     return _card_and_base(settings)[0]
 
 
@@ -137,7 +144,7 @@ def _ask(
 def _publish_changes(settings: Settings, changes: Sequence[Change]) -> int:
     if not changes:
         return 0
-    # The first record of the topic ends the bundled card, of which MMS and fees are still needed.
+    # The first valid rate of the topic ends the bundled card, whose MMS and fees are still needed.
     _, base = _card_and_base(settings)
     return _publish(settings, [*base, *(rate for rate, _ in changes)])
 
@@ -154,10 +161,18 @@ def _card_and_base(settings: Settings) -> tuple[Card, Sequence[Rate | ExemptCode
                 records.append(msgspec.json.decode(value, type=Rate))
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue  # as the workers do, who say so in their logs
-    if any(isinstance(record, Rate) for record in records):
-        return card_of(records), ()
-    bundled = bundled_card()
-    return bundled, (*bundled.rates, bundled.exempt)
+    card, now_ms = card_of(records), time.time_ns() // 1_000_000
+    if any(instant_ms(rate.valid_from) <= now_ms for rate in card.rates):
+        return card, ()
+    bundled, taken = bundled_card(), {record.id for record in records}
+    base: list[Rate | ExemptCodes] = [
+        # A loaded rate of the same id begins later; it must not be overwritten.
+        msgspec.structs.replace(rate, id=f"{rate.id}-bundled") if rate.id in taken else rate
+        for rate in bundled.rates
+    ]
+    if bundled.exempt.id not in taken:
+        base.append(bundled.exempt)
+    return card_of([*base, *records]), base
 
 
 def _publish(settings: Settings, rows: Iterable[Rate | ExemptCodes]) -> int:

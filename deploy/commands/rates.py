@@ -36,7 +36,14 @@ def load_rates(file: File, data_dir: DataDir = DEFAULT) -> None:
         check_broker(settings.bootstrap_servers)
         from streams import rate_card
 
-        typer.echo(f"{rate_card.load(settings, file)} records loaded")
+        published, uncovered = rate_card.load(settings, file)
+        typer.echo(f"{published} records loaded")
+        if uncovered:
+            typer.echo(
+                f"No rate of country `*` for {', '.join(uncovered)}: such messages cost 0 where no "
+                "other rate applies.",
+                err=True,
+            )
 
 
 @rates.command("show")

@@ -97,7 +97,8 @@ def test_card_of_records() -> None:
 
 def test_origin() -> None:
     rate = bundled_card().rates[0]
-    published = msgspec.json.decode(msgspec.json.encode(rate), type=Rate)
+    renamed = msgspec.structs.replace(rate, id="another")
+    published = msgspec.json.decode(msgspec.json.encode(renamed), type=Rate)
     changed = msgspec.structs.replace(rate, base_micros=rate.base_micros + 1)
     fetched = msgspec.structs.replace(rate, source=TWILIO)
     found = [origin_of(each) for each in (rate, published, changed, fetched)]

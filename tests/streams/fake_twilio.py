@@ -24,11 +24,12 @@ Headers = dict[str, str]
 @dataclass
 class FakeTwilio:
     """`countries` has the answer of each; `faults` what is answered instead, the first one first:
-    a status with headers, a content, or seconds of silence."""
+    a status with headers, a content, or seconds of silence; `pause_s` goes before every answer."""
 
     countries: dict[str, Any] = field(default_factory=dict)
     faults: dict[str, list[tuple[int, Headers] | bytes | float]] = field(default_factory=dict)
     page_size: int = 2
+    pause_s: float = 0.0
     requests: Counter[str] = field(default_factory=Counter)
     most_at_once: int = 0
     next_page_origin: str = ""
@@ -41,11 +42,11 @@ class FakeTwilio:
         with self._lock:
             self._now += 1
             self.most_at_once = max(self.most_at_once, self._now)
-        try:
-            self._answer(handler)
-        finally:
-            with self._lock:
-                self._now -= 1
+        time.sleep(self.pause_s)
+        # Before the answer, after which the client may ask again at once.
+        with self._lock:
+            self._now -= 1
+        self._answer(handler)
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         asked = urlsplit(handler.path)

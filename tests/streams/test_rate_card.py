@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from schemas.rates import Rate, bundled_card
 from schemas.rows import RATE_UPDATES
 from schemas.topics import RATE_CARD
 from streams import compacted, rate_card
+from streams.core.pricing import RateIndex
 from streams.rate_card import Fetched, fetch, load
 from streams.reference import ReferenceData
 from streams.settings import PriceSettings, WorkerSettings
@@ -170,12 +172,13 @@ def test_wrong_credentials_are_asked_once(world: World) -> None:
 def test_so_many_requests_at_once_and_no_more(world: World) -> None:
     names = [f"{a}{b}" for a in "ABCDE" for b in "ABCDE"]
     world.fake.countries = {name: country(name, {None: "0.01"}) for name in names}
+    world.fake.pause_s = 0.05
     assert len(world.fetch(is_dry=True, twilio_concurrency=3).countries) == 25
     assert 1 < world.fake.most_at_once <= 3
 
 
 def test_a_card_that_is_loaded(world: World) -> None:
-    assert load(world.settings(), _FILE) == _BUNDLED
+    assert load(world.settings(), _FILE) == (_BUNDLED, [])
     shown = compacted.show(world.broker, RATE_CARD)
     exempt = msgspec.json.decode(shown.pop("exempt_error_codes"))
     assert exempt["exempt_error_codes"] == list(bundled_card().exempt.exempt_error_codes)
@@ -191,6 +194,46 @@ def test_a_bad_card_is_not_published(world: World, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="base_micros"):
         load(world.settings(), path)
     assert (world.published(), world.updates()) == ([], [])
+
+
+def _card_from(text: str, moment: datetime) -> str:
+    return text.replace("2024-01-01T00:00:00Z", moment.isoformat(timespec="seconds"))
+
+
+def test_a_card_that_begins_later_and_prices_that_begin_now(world: World, tmp_path: Path) -> None:
+    """Until then Twilio's prices count, with fees and MMS of the bundled card."""
+    path = tmp_path / "card.toml"
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    dear = _FILE.read_text().replace("base_micros = 8300", "base_micros = 9999")
+    path.write_text(_card_from(dear, soon))
+    load(world.settings(), path)
+    assert world.base_micros("US") == 8_300
+    world.fetch("US")
+    index = rate_card.index_in_force(world.settings())
+    now_ms, later_ms = (int(at.timestamp() * 1000) for at in (datetime.now(UTC), soon))
+    bundled = RateIndex(bundled_card())
+    for at_ms, sms in ((now_ms + 1000, 9_000), (later_ms, 9_999)):
+        quote = index.quote("US", "310410", "outbound", "sms", 1, at_ms)
+        was = bundled.quote("US", "310410", "outbound", "sms", 1, at_ms)
+        assert quote.base_micros == sms
+        assert (quote.carrier_micros, quote.failed_micros) == (
+            was.carrier_micros,
+            was.failed_micros,
+        )
+        assert (
+            index.quote("DE", None, "outbound", "mms", 1, at_ms).base_micros
+            == bundled.quote("DE", None, "outbound", "mms", 1, at_ms).base_micros
+        )
+    assert index.exempt == bundled.exempt
+    assert world.base_micros("US", "310410") == 9_000
+
+
+def test_a_card_without_a_fallback_is_told(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "card.toml"
+    text = _FILE.read_text()
+    start = text.index('[[rates]]\nid = "any-sms-in"')
+    path.write_text(text[:start])
+    assert load(world.settings(), path)[1] == ["inbound sms", "inbound mms", "outbound mms"]
 
 
 def test_a_broken_record_of_the_topic_is_left_out(world: World) -> None:

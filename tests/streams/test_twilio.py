@@ -106,10 +106,10 @@ def test_it_gives_up_in_the_end(fake: FakeTwilio) -> None:
 
 def test_silence_is_a_time_out(fake: FakeTwilio) -> None:
     fake.countries["US"] = country("US", {None: "0.01"})
-    fake.faults["US"] = [0.5]
+    fake.faults["US"] = [5.0]
     began = time.monotonic()
-    assert _Asking(fake, twilio_timeout_s=0.1).client.prices("US").iso_country == "US"
-    assert time.monotonic() - began < 0.45
+    assert _Asking(fake, twilio_timeout_s=0.2).client.prices("US").iso_country == "US"
+    assert time.monotonic() - began < 4
 
 
 def test_the_whole_has_a_deadline(fake: FakeTwilio) -> None:
