@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,9 @@ from clickhouse_connect.driver.client import Client
 from fastapi.testclient import TestClient
 
 from query_api.app import create_app
+from query_api.clickhouse import ClickHousePool
+from query_api.errors import UnavailableError
+from query_api.metrics import Metrics
 from query_api.settings import ApiSettings
 from tests.query_api.conftest import Bearer
 from tests.query_api.credentials import SECRET
@@ -97,6 +101,39 @@ def test_a_question_above_a_limit_is_503(
         answer = client.get(_PATH, headers=bearer())
     assert answer.status_code == 503
     assert "ask for a shorter range" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sql", "code"),
+    [
+        ({"query_max_seconds": 1}, "SELECT sum(sipHash64(number)) FROM numbers(10000000000)", 159),
+        (
+            {"query_max_memory_bytes": 10_000_000},
+            "SELECT groupArray(number) FROM numbers(1e7)",
+            241,
+        ),
+        ({"query_max_rows": 1000}, "SELECT count() FROM numbers(2000) WHERE number % 2", 158),
+    ],
+)
+def test_each_limit_of_a_query_is_its_own(
+    changes: dict[str, float], sql: str, code: int, clickhouse: str
+) -> None:
+    metrics = Metrics()
+
+    async def story() -> UnavailableError:
+        limits = {"query_max_seconds": 30, "query_max_rows": 10**15} | changes
+        pool = ClickHousePool(_settings(clickhouse, **limits), metrics)
+        with pytest.raises(UnavailableError) as caught:
+            await pool.ask("large", sql, {})
+        pool.close()
+        return caught.value
+
+    error = asyncio.run(story())
+    assert (error.status, error.reason) == (503, "limit")
+    assert "more time or memory than one answer may" in error.detail
+    assert f"Code: {code}." in error.cause
+    labels = {"question": "large", "reason": "limit"}
+    assert metrics.registry.get_sample_value("sms_api_query_failures_total", labels) == 1
 
 
 def test_a_database_without_tables_is_503(clickhouse: str, bearer: Bearer) -> None:

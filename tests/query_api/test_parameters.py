@@ -10,6 +10,11 @@ from tests.query_api.conftest import Bearer
 _BASE = "/api/v1/analytics"
 _ME = f"{_BASE}/me/sms-analytics"
 _SYSTEM = f"{_BASE}/admin/sms-analytics/system"
+_LOG = f"{_BASE}/me/messages"
+_AUDIT = f"{_BASE}/admin/audit"
+_USERS = f"{_BASE}/admin/users"
+_REPORT = f"{_BASE}/me/sms-usage-report"
+_EXPORT = f"{_BASE}/admin/cost-export"
 _DAY = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"}
 
 
@@ -39,6 +44,15 @@ _DAY = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"}
         (_SYSTEM, {"order": "up"}, "order", "'desc' or 'asc'"),
         (_SYSTEM, {"cursor": "abc"}, "cursor", "not one that was given out"),
         (_SYSTEM, {"cursor": "x" * 481}, "cursor", "at most 480 characters"),
+        (_LOG, {"limit": "1001"}, "limit", "less than or equal to 1000"),
+        (_LOG, {"to": ""}, "to", "RFC 3339"),
+        (_LOG, {"cursor": ""}, "cursor", "at least 1 character"),
+        (_AUDIT, {"limit": "1001"}, "limit", "less than or equal to 1000"),
+        (_AUDIT, {"from": ""}, "from", "RFC 3339"),
+        (_USERS, {"limit": "501"}, "limit", "less than or equal to 500"),
+        (_USERS, {"phone_number": "+1" + "5" * 15}, "phone_number", "should match pattern"),
+        (_REPORT, {**_DAY, "end": "2027-02-06T00:00:00Z"}, "end", "at most 400 days"),
+        (_EXPORT, {**_DAY, "end": "2027-02-06T00:00:00Z"}, "end", "at most 400 days"),
         (f"{_BASE}/admin/users/0/sms-analytics", {}, "user_id", "greater than or equal to 1"),
         (f"{_BASE}/admin/users/{2**53}/sms-analytics", {}, "user_id", "9007199254740991"),
         (f"{_BASE}/admin/users/seven/sms-analytics", {}, "user_id", "integer"),
