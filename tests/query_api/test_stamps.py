@@ -269,7 +269,7 @@ def test_who_comes_just_as_a_round_ends_waits_for_the_next() -> None:
     async def story() -> None:
         stamps = Stamps(tables, Clock())
         first = asyncio.create_task(stamps.of_user(2))
-        while tables.asked[-1:] != [("user_stamps", [2])]:
+        while tables.asked[-1:] != [("user_stamps", [2])]:  # noqa: ASYNC110
             await asyncio.sleep(0)
         # At every step of the loop until the first has his answer one more asks.
         others = []
