@@ -43,6 +43,7 @@ _ARRAYS = {
             "pricing",
             "receipts",
             "recent",
+            "repricing",
             "savings",
             "shapes",
         )
