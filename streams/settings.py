@@ -26,6 +26,9 @@ class WorkerSettings(Settings):
     instance_id: str | None = Field(
         None, description="Static group membership: a restart keeps its partitions."
     )
+    session_timeout_s: float = Field(
+        20, ge=6, le=300, description="Silence after which a worker's partitions are another's."
+    )
     replication_factor: int = Field(
         1, ge=1, description="Of the internal topics that Faust declares."
     )

@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.seeded import schedule as plans
 from tests.faults.seeded.arena import Arena, arena
-from tests.faults.seeded.runs import run
+from tests.faults.seeded.run import run
 from tests.faults.seeded.schedule import Fault, Schedule
 
 pytestmark = [
@@ -21,7 +21,7 @@ pytestmark = [
 
 def _killed_at(*points: str) -> tuple[Fault, ...]:
     return tuple(
-        Fault(plans.KILL_AT_POINT, 1.0 + 1.5 * number, 0.0, 0, point)
+        Fault(plans.KILL_AT_POINT, 1.0 + 1.5 * number, 0.0, 0, (point,))
         for number, point in enumerate(points)
     )
 

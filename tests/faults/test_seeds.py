@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.seeded.arena import Arena, arena
-from tests.faults.seeded.runs import run
+from tests.faults.seeded.run import run
 from tests.faults.seeded.schedule import schedule
 
 pytestmark = pytest.mark.live

@@ -33,7 +33,7 @@ from deploy.local.ports import free_port
 from schemas.topics import USAGE
 from tests.faults.control.job import truth
 from tests.faults.control.table import put_into
-from tests.faults.seeded.runs import TRAFFIC, sending, simulate
+from tests.faults.seeded.router import TRAFFIC, Router, simulate
 from tests.oracle import ledger
 from tests.streams.conftest import PARTITIONS, create_topics, delete_topics
 
@@ -48,6 +48,7 @@ UNHARMED = 1
 """The seed that runs without a fault too, to see that the job itself is right."""
 _PATIENCE_S = 45.0
 _TIMEOUT_S = 10.0
+_SENDING_S = 12.0
 _MOST_CRASHES = 5
 
 
@@ -157,7 +158,9 @@ def run(bootstrap: str, directory: Path, seed: int, job: str, kills: int) -> Res
     sent = truth(values, once="CONTROL_ONCE" in JOBS[job])
     control = Control(directory, bootstrap, job)
     moments = random.Random(seed)
-    with sending(directory, book, f"kafka://{bootstrap}"):
+    router = Router(book, bootstrap)
+    router.send_mappings()
+    with router.sending(_SENDING_S):
         for _ in range(kills):
             time.sleep(moments.uniform(2.0, 6.0))
             control.kill()

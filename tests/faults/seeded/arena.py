@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import resource
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +21,7 @@ from deploy.migrate import migrate
 from schemas.settings import clickhouse_arguments
 from schemas.topics import DEAD_LETTERS
 from tests.faults.proxy import Mode, Proxy
+from tests.faults.seeded.disk import SmallDisk
 from tests.streams.conftest import create_topics, delete_topics
 
 _PASSWORD = "of-a-test"
@@ -38,8 +36,12 @@ class Arena:
         self._kafka_port, clickhouse_port = free_port(), free_port()
         self.bootstrap = f"127.0.0.1:{self._kafka_port}"
         self._broker = self._start_broker()
+        self.disk = SmallDisk(directory / "disk")
         self._server = clickhouse.start(
-            directory / "clickhouse", clickhouse_port, _PASSWORD, directory / "clickhouse.log"
+            directory / "disk" / "clickhouse",
+            clickhouse_port,
+            _PASSWORD,
+            directory / "clickhouse.log",
         )
         self._direct = clickhouse.url(clickhouse_port, _PASSWORD)
         self.proxy = Proxy(self._direct)
@@ -77,20 +79,10 @@ class Arena:
         for done in admin.incremental_alter_configs([topic]).values():
             done.result(30)
 
-    def fill_disk(self) -> None:
-        """No file of ClickHouse can grow: writes fail as on a full disk."""
-        os.kill(self._server.pid, 0)
-        resource.prlimit(self._server.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
-
-    def empty_disk(self) -> None:
-        """Files can grow again."""
-        unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-        resource.prlimit(self._server.pid, resource.RLIMIT_FSIZE, unlimited)
-
     def mend(self) -> None:
         """End whatever was done to it."""
         self.proxy.become(Mode.WORKS)
-        self.empty_disk()
+        self.disk.empty()
         if self._broker.exit_status is not None:
             self.start_broker()
         self.take_dead_letters("normal")
@@ -100,6 +92,7 @@ class Arena:
         self.proxy.close()
         for child in (self._server, self._broker):
             child.stop(10)
+        self.disk.close()
 
     def _start_broker(self) -> kafka.Child:
         log = self._directory / "kafka.log"
@@ -109,7 +102,6 @@ class Arena:
 @contextmanager
 def arena(directory: Path) -> Iterator[Arena]:
     """An arena until the end of the block."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     made = Arena(directory)
     try:
         yield made

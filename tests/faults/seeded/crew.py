@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 from deploy.local.children import Child
@@ -49,9 +50,29 @@ class Crew:
         """SIGSTOP one of them."""
         self._signal(which, signal.SIGSTOP)
 
-    def thaw(self, which: int) -> None:
-        """SIGCONT it."""
-        self._signal(which, signal.SIGCONT)
+    def thaw(self) -> None:
+        """SIGCONT all of them."""
+        for which in range(self._size):
+            self._signal(which, signal.SIGCONT)
+
+    def at(self, point: str, number: signal.Signals) -> None:
+        """Have whichever worker passes a point next send itself a signal."""
+        written = self.points / f".{point}"
+        written.write_text(number.name)
+        written.rename(self.points / point)
+
+    def has_passed(self, point: str, within_s: float) -> bool:
+        """Whether a worker has done so by now, or does in time."""
+        deadline = time.monotonic() + within_s
+        while (self.points / point).exists():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+    def forget(self, point: str) -> None:
+        """Nobody need send itself a signal there any more."""
+        (self.points / point).unlink(missing_ok=True)
 
     def stop(self) -> None:
         """Kill all of them."""

@@ -1,4 +1,4 @@
-"""Whether everything is exact: each message, each cell, the dead letters, the committed offsets."""
+"""Whether everything is exact: each message, each cell, the dead letters, the API's answers."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import Consumer, TopicPartition
 
 from schemas.rows import SYSTEM_1D, SYSTEM_15M, USAGE_LOG, USER_15M
-from schemas.topics import USAGE
 from streams import reconcile
 from streams.dlq import letters
+from tests.faults.seeded.answers import wrong_answers
 from tests.oracle import dead_letters, messages, rates
 from tests.oracle.ledger import Sent
 from tests.oracle.messages import Message
-from tests.streams.conftest import PARTITIONS
 
 _MESSAGE = (
     "message_sid, user_id, toUnixTimestamp64Milli(occurred_at), toString(direction),"
@@ -36,8 +34,8 @@ class Verdict(NamedTuple):
     wrong: tuple[str, ...]
 
 
-def verdict(client: Client, bootstrap: str, group: str, sent: Sequence[Sent]) -> Verdict:
-    """Compare what ClickHouse and Kafka hold with what a ledger says was sent."""
+def verdict(client: Client, url: str, bootstrap: str, sent: Sequence[Sent], turn: int) -> Verdict:
+    """Compare what ClickHouse, Kafka and the API say with what a ledger says was sent."""
     expected = messages.fold(sent, rates.shipped())
     lost, doubled = _counted(client, expected)
     wrong = [
@@ -45,8 +43,9 @@ def verdict(client: Client, bootstrap: str, group: str, sent: Sequence[Sent]) ->
         *_cells(client, expected),
         *map(str, reconcile.differences(client, int(time.time()))),
         *_letters(bootstrap, sent),
-        *_commits(client, bootstrap, group),
     ]
+    if not wrong:
+        wrong += wrong_answers(url, expected, turn)
     return Verdict(lost, doubled, tuple(wrong[:20]))
 
 
@@ -106,21 +105,4 @@ def _letters(bootstrap: str, sent: Sequence[Sent]) -> list[str]:
     return [
         *(f"a dead letter is missing: {letter!r}"[:300] for letter in wanted - found),
         *(f"not to be rejected: {letter!r}"[:300] for letter in found - wanted),
-    ]
-
-
-def _commits(client: Client, bootstrap: str, group: str) -> list[str]:
-    """Partitions whose committed offset is ahead of what is durable."""
-    rows = client.query("SELECT source, next_offset FROM source_progress FINAL").result_rows
-    durable = dict(rows)
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
-    try:
-        asked = [TopicPartition(USAGE, number) for number in range(PARTITIONS)]
-        committed = consumer.committed(asked, timeout=10)
-    finally:
-        consumer.close()
-    return [
-        f"partition {tp.partition}: committed {tp.offset}, durable {durable.get(tp.partition)}"
-        for tp in committed
-        if tp.offset > durable.get(tp.partition, 0)
     ]

@@ -1,7 +1,8 @@
 """The worker with named points at which it can be killed, or with a safeguard switched off.
 
 Run as `python -m tests.faults.seeded.worker DIRECTORY`. Whichever worker passes point P while the
-file DIRECTORY/P exists takes the file away and kills itself. `SMS_TEST_WITHOUT` names safeguards.
+file DIRECTORY/P exists takes it away and sends itself the signal that it names.
+`SMS_TEST_WITHOUT` names safeguards.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from schemas.rows import CELL_TABLES, ORPHANS, PROGRESS, USAGE_LOG
 from streams import loading, reader, sink, worker
 from streams.clickhouse import Store
 from streams.consumer import DurableConsumer
@@ -24,15 +26,17 @@ from streams.core import cells, fold, recent
 from streams.dead_letters import DeadLetterProducer
 from streams.native import Block
 
-WRITTEN = ("usage_log", "user_usage_15m", "system_usage_1d", "source_progress")
-POINTS = (
-    *(f"before {table}" for table in WRITTEN),
+WRITTEN = (USAGE_LOG, *CELL_TABLES, ORPHANS)
+FLUSHING = (
+    f"before {USAGE_LOG}",
     *(f"after {table}" for table in WRITTEN),
     "before dead letters",
     "after dead letters",
-    "before commit",
-    "while loading",
+    f"before {PROGRESS}",
+    f"after {PROGRESS}",
 )
+"""The points of a flush, in its order."""
+POINTS = (*FLUSHING, "before commit", "after commit", "while loading")
 
 
 def main() -> int:
@@ -46,13 +50,14 @@ def main() -> int:
 def _add_points(directory: Path) -> None:
     def point(name: str) -> None:
         try:
+            signal_name = (directory / name).read_text()
             (directory / name).unlink()
         except FileNotFoundError:
             return
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.Signals[signal_name])
 
     insert, send = sink.Sink._insert, DeadLetterProducer.send
-    fill, committable = loading.Loader._fill, DurableConsumer._filter_committable_offsets
+    fill, commit = loading.Loader._fill, DurableConsumer._commit
 
     def inserting(self: sink.Sink, table: str, block: Block, gone: threading.Event) -> None:
         point(f"before {table}")
@@ -68,14 +73,16 @@ def _add_points(directory: Path) -> None:
         fill(self, *arguments, **options)
         point("while loading")
 
-    def committing(self: Any, tps: Any) -> Any:
+    async def committing(self: Any, offsets: Any) -> Any:
         point("before commit")
-        return committable(self, tps)
+        done = await commit(self, offsets)
+        point("after commit")
+        return done
 
     _patch(sink.Sink, "_insert", inserting)
     _patch(DeadLetterProducer, "send", sending)
     _patch(loading.Loader, "_fill", filling)
-    _patch(DurableConsumer, "_filter_committable_offsets", committing)
+    _patch(DurableConsumer, "_commit", committing)
 
 
 def _patch(owner: Any, name: str, function: Callable[..., Any]) -> None:
