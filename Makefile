@@ -34,11 +34,13 @@ faults: setup ## ClickHouse failing for a minute, then seeds 1-200 of random fau
 	@SMS_TEST_LONG=1 SMS_TEST_OUTAGE_S=60 $(BIN)/pytest tests/faults
 	@$(BIN)/python -m tests.faults.seeded.runs 1-200 --results faults.ndjson --report docs/faults.md
 
-bench: setup ## other engines, time to visibility, backfill, a large report, into bench/RESULTS.md (Java engines need Maven)
+bench: setup ## other engines, time to visibility, backfill, a large report, 1,000 clients, into bench/RESULTS.md (Java engines need Maven)
 	@$(BIN)/python -m bench.engines --growth 1000000
 	@$(BIN)/python -m bench.visible
 	@$(BIN)/python -m bench.backfill
 	@$(BIN)/python -m bench.download
+	@$(BIN)/python -m bench.clients
+	@$(BIN)/python -m bench.clients --times 100
 
 schemathesis: setup ## many requests, valid and not, against the running API (about 10 minutes)
 	@SMS_TEST_EXAMPLES=100 $(BIN)/pytest tests/query_api/test_live_schema.py

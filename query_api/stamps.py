@@ -19,7 +19,9 @@ from query_api.zones import HOUR_S
 from schemas.units import position, source_epoch
 
 _KEPT_S = 0.2
-_SYSTEM_KEPT_S = 1.0
+_SYSTEM_KEPT_S = (1.0, 5.0)
+_SYSTEM_SHARE = 0.05
+"""Of the time, at most, that one question about the system takes to be computed again and again."""
 MAX_USERS = 100_000
 """Of these the one that was looked up first is forgotten."""
 MAX_CHANGES = 10_000
@@ -92,6 +94,7 @@ class Stamps:
         self._read_at = float("-inf")
         self._system: Reading | None = None
         self._system_at = 0.0
+        self._system_kept_s = _SYSTEM_KEPT_S[0]
         # Users without cells have an entry, too.
         self._users: dict[int, _User] = {}
         self._changes = 0
@@ -109,9 +112,12 @@ class Stamps:
         return Reading(self._progress.fresh, tuple(sorted(user.marks.items())), user.past)
 
     async def of_system(self) -> Reading:
-        """The positions up to which the system's totals have come, at most once a second."""
+        """The positions up to which the system's totals have come, at most once a second.
+
+        Less often where answers about the system take long (`took`).
+        """
         now = self._clock()
-        if self._system is None or not 0 <= now - self._system_at < _SYSTEM_KEPT_S:
+        if self._system is None or not 0 <= now - self._system_at < self._system_kept_s:
             if not self._is_current():
                 await self._next_round()
             self._system = Reading(
@@ -119,6 +125,11 @@ class Stamps:
             )
             self._system_at = self._read_at
         return self._system
+
+    def took(self, seconds: float) -> None:
+        """How long an answer about the system took to compute; the longest one counts for most."""
+        wanted = max(seconds / _SYSTEM_SHARE, self._system_kept_s * 0.9)
+        self._system_kept_s = min(max(wanted, _SYSTEM_KEPT_S[0]), _SYSTEM_KEPT_S[1])
 
     def _is_current(self) -> bool:
         # A clock that was set back must not keep it for ever.

@@ -20,6 +20,8 @@ pytestmark = pytest.mark.live
 _BASE = "/api/v1/analytics"
 _PATHS = ("/me/sms-analytics", "/me/sms-costs", "/admin/users/42/sms-analytics")
 _SYSTEM = "/admin/sms-analytics/system"
+_SYSTEM_KEPT_S = 5
+"""As long as the system's stamp may be kept on a slow machine."""
 
 
 class Clock:
@@ -77,7 +79,7 @@ def test_a_change_is_seen_at_once(
     headers = bearer(user_id=42, roles=("user", "admin"))
     for number in range(1, 4):
         _message(lasting_client, number, number)
-        clock.now += 1
+        clock.now += _SYSTEM_KEPT_S
         for _ in range(2):
             for path in ("/me/sms-analytics", "/admin/users/42/sms-analytics", _SYSTEM):
                 answer = client.get(_BASE + path, headers=headers).json()
@@ -133,7 +135,7 @@ def test_not_modified(
         assert (again.status_code, again.content) == (304, b"")
         assert again.headers["etag"] == first.headers["etag"]
     _message(lasting_client, 2, 2)
-    clock.now += 1
+    clock.now += _SYSTEM_KEPT_S
     changed = client.get(_BASE + _SYSTEM, headers=known)
     assert changed.status_code == 200
     assert _total(changed.json()) == 2

@@ -65,7 +65,7 @@ def test_all_who_wait_are_one_query_and_known_users_none() -> None:
     async def story() -> None:
         stamps = Stamps(tables, clock)
         first = asyncio.create_task(stamps.of_user(1))
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0)
         others = [asyncio.create_task(stamps.of_user(user)) for user in (3, 2, 3)]
         found = [await first, *(await asyncio.gather(*others))]
         assert [reading.stamp for reading in found] == [(), ((1, 60),), ((1, 40),), ((1, 60),)]
@@ -280,3 +280,21 @@ def test_who_comes_just_as_a_round_ends_waits_for_the_next() -> None:
             assert {(await other).stamp for other in others} == {((1, 60),)}
 
     asyncio.run(story())
+
+
+def test_the_system_changes_less_often_where_its_answers_take_long() -> None:
+    tables, clock = Tables({1: 50}, {}), Clock()
+
+    async def story() -> list[int]:
+        stamps = Stamps(tables, clock)
+        changes = []
+        for seconds in (0.0, 0.1, 9.0):
+            stamps.took(seconds)
+            reading, began = await stamps.of_system(), clock.now
+            tables.progress[1] += 1
+            while await stamps.of_system() == reading:
+                clock.now += 0.5
+            changes.append(clock.now - began)
+        return changes
+
+    assert asyncio.run(story()) == [1.0, 2.0, 5.0]
