@@ -17,7 +17,6 @@ from streams.errors import PoisonRecordError
 from streams.reference import ReferenceData
 from streams.working_set import WorkingSet
 
-_MEMO_LIMIT = 200_000
 INVALID_KEY = Rejected("invalid_key", "key: must be the event's user_id or phone_number")
 
 
@@ -64,7 +63,6 @@ class Intake:
     def __init__(self, reference: ReferenceData) -> None:
         self._reference = reference
         self._decoder = Decoder()
-        self._key_of_user: dict[int, bytes] = {}
 
     def shapes(self, events: Events) -> Any:
         """The row of the shape table of each event, of the chunk that was taken in last."""
@@ -79,7 +77,7 @@ class Intake:
         aside = [i for i, offset in enumerate(chunk.offsets) if offset in state.quarantined]
         if aside:
             values = [None if i in aside else value for i, value in enumerate(values)]
-        events, rejected = self._batch(state, chunk.offsets, values)
+        events, rejected = self._batch(state, chunk, values)
         for index in aside:
             rejected[index] = Rejected("quarantined", state.quarantined[chunk.offsets[index]])
         part = Part(
@@ -92,12 +90,12 @@ class Intake:
         return part.take(np.flatnonzero(is_good)), rejected
 
     def _batch(
-        self, state: WorkingSet, offsets: Sequence[int], values: Sequence[bytes | None]
+        self, state: WorkingSet, chunk: Chunk, values: Sequence[bytes | None]
     ) -> tuple[Events, dict[int, Rejected]]:
         try:
-            return self._decoder.batch(values)
+            return self._decoder.batch(values, chunk.keys)
         except Exception:
-            for offset, value in zip(offsets, values, strict=True):
+            for offset, value in zip(chunk.offsets, values, strict=True):
                 try:
                     self._decoder.batch([value])
                 except Exception as error:
@@ -108,25 +106,13 @@ class Intake:
         self, events: Events, chunk: Chunk, rejected: dict[int, Rejected]
     ) -> npt.NDArray[np.bool_]:
         """Which events have a key that is theirs; the others are rejected."""
-        memo = self._key_of_user
-        if len(memo) > _MEMO_LIMIT:
-            memo.clear()
-        users, indices = events.users.tolist(), events.records.tolist()
-        keys = chunk.keys
-        if len(indices) < len(keys):
-            keys = [keys[index] for index in indices]
-        good = np.ones(len(users), np.bool_)
-        expected: list[bytes | None] = list(map(memo.get, users))
-        if expected == keys and None not in keys:
-            return good
-        differ = [place for place, key in enumerate(keys) if expected[place] != key or key is None]
-        for place in differ:
-            user, key = users[place], keys[place]
-            if not key_is_of(key, user, events.phones[place] if events.phones else ""):
+        good = np.ones(len(events.records), np.bool_)
+        for place in np.flatnonzero(~events.has_key).tolist():
+            index = int(events.records[place])
+            phone = events.phones[place] if events.phones else ""
+            if not key_is_of(chunk.keys[index], int(events.users[place]), phone):
                 good[place] = False
-                rejected[indices[place]] = INVALID_KEY
-            elif user:
-                memo[user] = b"%d" % user
+                rejected[index] = INVALID_KEY
         return good
 
     def _are_timely(self, part: Part, rejected: dict[int, Rejected]) -> npt.NDArray[np.bool_]:

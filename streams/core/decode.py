@@ -1,9 +1,10 @@
 """Bytes of the usage topic to columns, or to the reason why not; first step of the flow.
 
-`schemas.events.UsageEvent` is the only authority on what is valid. Nearly every record goes a
-fast way: a twin of that type without regular expressions decodes it, and these are applied to
-texts that were not accepted before. Whatever the fast way does not accept goes the strict way,
-alone, so a poison record costs its batch one slower decode and nothing more.
+`schemas.events.UsageEvent` is the only authority on what is valid. Nearly every record is of the
+usual form, which compiled loops make columns of (`scan.py`). The others go to a twin of that type
+without regular expressions; these are applied to texts that were not accepted before. Whatever
+that does not accept goes the strict way, alone, so a poison record costs its batch one slower
+decode and nothing more.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from msgspec import UNSET, UnsetType
 
 from schemas.events import MAX_EVENT_BYTES, MAX_PRICE_USD, UsageEvent
 from streams.core.clock import Clock
-from streams.core.columns import Ints
+from streams.core.columns import Flags, Ints
+from streams.core.compiled.events import NUMBERS
+from streams.core.scan import Scanned, ShapeIndex, scan
 from streams.core.shapes import Key, Shapes
 
 # The decoder's own limit is what the interpreter's stack has left, which would differ by replay.
@@ -51,12 +54,14 @@ class Rejected(msgspec.Struct, frozen=True):
 class Events(NamedTuple):
     """Accepted events of one batch as columns, in order.
 
-    `records` are the places in the batch, `shapes` rows of `Shapes.table`; `users` has 0, `phones`
-    and `counterparties` have no text where the event had none; `processing_us` is −1 where the
-    router gave no time. Texts of a column that no event of the batch has are an empty list.
+    `records` are the places in the batch, `has_key` whether the record's key is known to be the
+    event's, `shapes` rows of `Shapes.table`; `users` has 0, `phones` and `counterparties` have no
+    text where the event had none; `processing_us` is −1 where the router gave no time. Texts of a
+    column that no event of the batch has are an empty list.
     """
 
     records: Ints
+    has_key: Flags
     sids: list[bytes]
     occurred_ms: Ints
     shapes: Ints
@@ -80,6 +85,28 @@ class Events(NamedTuple):
             return [column[place] for place in at] if column else column
 
         return Events(*map(pick, self))
+
+    def merged(self, other: Events) -> Events:
+        """These events and others of the same batch, in order of their records."""
+        if not len(other.records):
+            return self
+        order = np.argsort(np.concatenate([self.records, other.records]), kind="stable")
+        at = order.tolist()
+
+        def merge(column: Any, others: Any, absent: Any) -> Any:
+            if isinstance(column, np.ndarray):
+                return np.concatenate([column, others])[order]
+            if not column and not others:
+                return column
+            both = [
+                *(column or [absent] * len(self.records)),
+                *(others or [absent] * len(other.records)),
+            ]
+            return [both[place] for place in at]
+
+        absent = {"phones": ""}
+        columns = zip(self._fields, self, other, strict=True)
+        return Events(*[merge(a, b, absent.get(name)) for name, a, b in columns])
 
 
 def _without_pattern(annotation: Any) -> Any:
@@ -139,24 +166,110 @@ class Decoder:
         self._prices: set[str | None] = {None}
         self._phones: set[str | None] = {None, ""}
         self.shapes = Shapes(_PATTERNS, memo_limit)
+        self._index = ShapeIndex()
+        self._shape_codes: dict[tuple[bytes | None, ...], int] = {}
 
-    def batch(self, values: Sequence[bytes | None]) -> tuple[Events, dict[int, Rejected]]:
-        """The accepted events, and why each of the other values, by its index, is not."""
+    def batch(
+        self, values: Sequence[bytes | None], keys: Sequence[bytes | None] | None = None
+    ) -> tuple[Events, dict[int, Rejected]]:
+        """The accepted events, and why each of the other values, by its index, is not.
+
+        `keys` are those of the records; without them no event is known to have its key.
+        """
         self._forget()
-        decoded = self._decoded(values)
-        index = np.arange(len(values))
+        scanned = scan(values, [None] * len(values) if keys is None else keys)
+        shapes = self._known_shapes(scanned, values)
+        is_usual = scanned.is_usual & (shapes >= 0)
+        is_usual &= self._are_whole(scanned, shapes)
+        usual, index = np.flatnonzero(is_usual), np.flatnonzero(~is_usual)
+        events = self._usual(scanned, usual, shapes[usual])
         rejected: dict[int, Rejected] = {}
+        if len(index):
+            others = self._others([values[place] for place in index.tolist()], index, rejected)
+            events = events.merged(others)
+        return events, rejected
+
+    def _known_shapes(self, scanned: Scanned, values: Sequence[bytes | None]) -> Ints:
+        """The shape of each usual record; −1 where the strict decoder has to judge it."""
+        shapes, unknown = self._index.find(scanned, scanned.is_usual)
+        if not unknown:
+            return shapes
+        for place in np.flatnonzero(scanned.is_usual & (shapes < 0)).tolist():
+            key = self._index.key(scanned, place)
+            code = self._shape_codes.get(key)
+            if code is None:
+                event = self._alone(values[place])
+                code = -1 if event is None else int(self.shapes.codes([_shape(event)])[0])
+                self._shape_codes[key] = code
+                if code >= 0:
+                    self._index.add(scanned, place, code)
+            shapes[place] = code
+        return shapes
+
+    def _are_whole(self, scanned: Scanned, shapes: Ints) -> Flags:
+        """Which records have what an event of their type needs, and no text against a pattern."""
+        everything = np.arange(len(shapes))
+        has_user = scanned.number("user_id", everything) > 0
+        phones = scanned.have("phone_number", everything)
+        has_phone = np.zeros(len(shapes), np.bool_)
+        has_phone[phones] = True
+        is_status = self.shapes.table["is_status"][shapes]
+        good: Flags = (has_user | has_phone) & (is_status | ~(has_user & has_phone))
+        for field, accepted in (
+            ("phone_number", self._phones),
+            ("counterparty", self._phones),
+            ("price", self._prices),
+        ):
+            places = scanned.have(field, everything)
+            places = places[scanned.is_usual[places]]
+            if len(places):
+                good[places] &= ~_are_wrong(field, _texts(scanned, field, places), accepted)
+        return good
+
+    def _usual(self, scanned: Scanned, places: Ints, shapes: Ints) -> Events:
+        """The columns of records of the usual form."""
+
+        def column(field: str, absent: Any) -> list[Any]:
+            have = scanned.have(field, places)
+            if not len(have):
+                return []
+            found = [absent] * len(places)
+            texts = _texts(scanned, field, places[have])
+            for place, text in zip(have.tolist(), texts, strict=True):
+                found[place] = text
+            return found
+
+        return Events(
+            places,
+            scanned.has_key[places],
+            scanned.texts("message_sid", places),
+            scanned.occurred_ms[places],
+            shapes,
+            *(scanned.number(name, places) for name in NUMBERS),
+            scanned.processing_us[places],
+            column("phone_number", ""),
+            column("counterparty", None),
+            column("price", None),
+        )
+
+    def _others(
+        self, values: list[bytes | None], index: Ints, rejected: dict[int, Rejected]
+    ) -> Events:
+        """The accepted ones of other values, whose places in the batch are `index`."""
+        decoded = self._decoded(values)
         if None in decoded:
-            index = np.flatnonzero([event is not None for event in decoded])
-            for place in np.delete(np.arange(len(values)), index).tolist():
-                rejected[place] = self._reason(values[place])
-            decoded = [event for event in decoded if event is not None]
+            good = [place for place, event in enumerate(decoded) if event is not None]
+            for place in np.delete(np.arange(len(values)), good).tolist():
+                rejected[int(index[place])] = self._reason(values[place])
+            decoded = [decoded[place] for place in good]
+            values = [values[place] for place in good]
+            index = index[good]
         events, suspects = self._columns(decoded, index)
         if len(suspects):
-            for place in index[suspects].tolist():
-                rejected[place] = self._reason(values[place])
+            for place in suspects.tolist():
+                rejected[int(index[place])] = self._reason(values[place])
             events = events.take(np.delete(np.arange(len(index)), suspects))
-        return events, rejected
+        return events
 
     def one(self, value: bytes | None) -> UsageEvent | Rejected:
         """Decode one value by every rule that needs nothing but the value."""
@@ -223,6 +336,7 @@ class Decoder:
         is_wrong |= _are_wrong("price", prices, self._prices)
         columns = Events(
             index,
+            np.zeros(len(index), np.bool_),
             [event.message_sid.encode() for event in events],
             times,
             shapes,
@@ -240,6 +354,9 @@ class Decoder:
 
     def _forget(self) -> None:
         self.shapes.forget()
+        if not len(self.shapes) or len(self._shape_codes) > self._memo_limit:
+            self._index.clear()
+            self._shape_codes.clear()
         self._clock.forget()
         for texts in (self._prices, self._phones):
             if len(texts) > self._memo_limit:
@@ -261,10 +378,14 @@ def _shape(event: Any) -> Key:
     )
 
 
+def _texts(scanned: Scanned, field: str, places: Ints) -> list[str]:
+    return [text.decode() for text in scanned.texts(field, places)]
+
+
 def _are_wrong(field: str, texts: Sequence[str | None], accepted: set[str | None]) -> Any:
     """Which texts lack the field's pattern; `accepted` remembers those that have it."""
     if accepted.issuperset(texts):
-        return False
+        return np.zeros(len(texts), np.bool_)
     search = _PATTERNS[field].search
     accepted.update(text for text in set(texts) - accepted if text and search(text))
     return np.array([text not in accepted for text in texts], np.bool_)

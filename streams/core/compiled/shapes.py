@@ -1,0 +1,90 @@
+"""A hash table of shapes (`scan.ShapeIndex`), by the bytes of their fields' values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from streams.core.compiled.events import MAX_SHAPE_BYTES, SHAPES, WIDTH
+from streams.core.compiled.compiling import compiled, pointer
+
+_SEED, _PRIME, _END = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3), np.uint64(0xFF)
+
+
+@compiled
+def hash_of(content: Any, starts: Any, sizes: Any, place: int) -> Any:
+    """FNV-1a of the shape of the record at `place`."""
+    return _hash(pointer(content), pointer(starts), pointer(sizes), place * WIDTH)
+
+
+@compiled
+def _hash(text: Any, start: Any, size: Any, row: int) -> Any:
+    mixed = _SEED
+    for column in range(row, row + SHAPES):
+        first = start[column]
+        for at in range(first, first + size[column]):
+            mixed = (mixed ^ np.uint64(text[at])) * _PRIME
+        mixed = (mixed ^ _END) * _PRIME
+    return mixed ^ mixed >> np.uint64(29)
+
+
+@compiled
+def put(slots: Any, hashes: Any, first: int, end: int) -> None:
+    """Put rows `first` … `end` − 1 into the slots of their hashes, by linear probing."""
+    mask = np.uint64(len(slots) - 1)
+    for row in range(first, end):
+        slot = hashes[row] & mask
+        while slots[slot] >= 0:
+            slot = (slot + np.uint64(1)) & mask
+        slots[slot] = row
+
+
+@compiled
+def find(
+    content: Any,
+    starts: Any,
+    sizes: Any,
+    is_wanted: Any,
+    slots: Any,
+    hashes: Any,
+    codes: Any,
+    values: Any,
+    value_sizes: Any,
+    shapes: Any,
+) -> int:
+    """Set the shapes of the wanted records, −1 where none is known; how many those are."""
+    text, start, size = pointer(content), pointer(starts), pointer(sizes)
+    value, value_size = pointer(values), pointer(value_sizes)
+    mask = np.uint64(len(slots) - 1)
+    unknown = 0
+    for record in range(len(is_wanted)):
+        shapes[record] = -1
+        if not is_wanted[record]:
+            continue
+        mixed = _hash(text, start, size, record * WIDTH)
+        slot = mixed & mask
+        while slots[slot] >= 0:
+            row = slots[slot]
+            if hashes[row] == mixed and _is_same(
+                text, start, size, record * WIDTH, value, value_size, row * SHAPES
+            ):
+                shapes[record] = codes[row]
+                break
+            slot = (slot + np.uint64(1)) & mask
+        unknown += shapes[record] < 0
+    return unknown
+
+
+@compiled
+def _is_same(
+    text: Any, start: Any, size: Any, row: int, value: Any, value_size: Any, known: int
+) -> bool:
+    for column in range(SHAPES):
+        if size[row + column] != value_size[known + column]:
+            return False
+        first, at = start[row + column], (known + column) * MAX_SHAPE_BYTES
+        for place in range(size[row + column]):
+            if text[first + place] != value[at + place]:
+                return False
+    return True
