@@ -18,13 +18,13 @@ from schemas.units import offset_of, partition_of
 from streams import metrics
 from streams.clickhouse import Store
 from streams.core.columns import Ints
-from streams.core.decode import Rejected
 from streams.core.fold import Batch, fold, group
 from streams.core.history import Entry, History, own_entries, with_outcomes
 from streams.core.message import Messages, decide, prices_in_micros, without_rate
 from streams.core.orphans import Orphan
 from streams.core.receipts import apply_receipts, as_of
 from streams.core.seen import SidFilter, hashes_of
+from streams.core.strict import Rejected
 from streams.errors import PoisonRecordError
 from streams.intake import Chunk, Intake, Part
 from streams.reference import ReferenceData

@@ -11,8 +11,10 @@ import numpy.typing as npt
 from schemas.events import MAX_FUTURE_MS
 from schemas.units import DAY_MS
 from streams.core.columns import Ints
-from streams.core.decode import Decoder, Events, Rejected
+from streams.core.decode import Decoder
+from streams.core.events import Events
 from streams.core.message import key_is_of, untimely
+from streams.core.strict import Rejected
 from streams.errors import PoisonRecordError
 from streams.reference import ReferenceData
 from streams.working_set import WorkingSet

@@ -37,6 +37,7 @@ _ARRAYS = {
             "columns",
             "counts",
             "decode",
+            "events",
             "fold",
             "history",
             "message",
@@ -45,10 +46,14 @@ _ARRAYS = {
             "recent",
             "repricing",
             "savings",
+            "scan",
             "shapes",
         )
     },
     "streams/core/seen.py": {"numpy", "xxhash"},
+    "streams/core/compiled/compiling.py": {"numba"},
+    "streams/core/compiled/events.py": {"numpy"},
+    "streams/core/compiled/shapes.py": {"numpy"},
 }
 
 

@@ -9,150 +9,22 @@ decode and nothing more.
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from types import UnionType
-from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 import msgspec
 import numpy as np
-from msgspec import UNSET, UnsetType
 
-from schemas.events import MAX_EVENT_BYTES, MAX_PRICE_USD, UsageEvent
+from schemas.events import MAX_EVENT_BYTES, UsageEvent
 from streams.core.clock import Clock
 from streams.core.columns import Flags, Ints
-from streams.core.compiled.events import NUMBERS
+from streams.core.events import Events
 from streams.core.scan import Scanned, ShapeIndex, scan
 from streams.core.shapes import Key, Shapes
-
-# The decoder's own limit is what the interpreter's stack has left, which would differ by replay.
-_MAX_NESTING = 64
-_TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
-_AT = re.compile(r" - at `\$\.(\w+).*`$")
-_MISSING = re.compile(r"missing required field `(\w+)`")
-_FORMATS = {
-    "occurred_at": "must be RFC 3339 with seconds and an offset, like 2026-03-01T12:00:00.000Z",
-    "phone_number": "must be E.164: + and 2 to 15 digits",
-    "counterparty": "must be E.164: + and 2 to 15 digits",
-    "country_code": "must be ISO 3166 alpha-2: two capital letters",
-    "mcc_mnc": "must be 5 or 6 digits",
-    "price": f"must be a decimal string, at most {MAX_PRICE_USD} with at most 12 decimals",
-    "price_unit": "must be ISO 4217: three capital letters",
-}
-
-
-class Rejected(msgspec.Struct, frozen=True):
-    """A record that goes to the dead-letter topic: a reason of the contract and what was wrong."""
-
-    reason: str
-    detail: str
-
-
-class Events(NamedTuple):
-    """Accepted events of one batch as columns, in order.
-
-    `records` are the places in the batch, `has_key` whether the record's key is known to be the
-    event's, `shapes` rows of `Shapes.table`; `users` has 0, `phones` and `counterparties` have no
-    text where the event had none; `processing_us` is −1 where the router gave no time. Texts of a
-    column that no event of the batch has are an empty list.
-    """
-
-    records: Ints
-    has_key: Flags
-    sids: list[bytes]
-    occurred_ms: Ints
-    shapes: Ints
-    users: Ints
-    segments: Ints
-    body_length: Ints
-    non_gsm_characters: Ints
-    num_media: Ints
-    processing_us: Ints
-    phones: list[str]
-    counterparties: list[str | None]
-    prices: list[str | None]
-
-    def take(self, chosen: Ints) -> Events:
-        """The events at these places of the columns, in order."""
-        at = chosen.tolist()
-
-        def pick(column: Any) -> Any:
-            if isinstance(column, np.ndarray):
-                return column[chosen]
-            return [column[place] for place in at] if column else column
-
-        return Events(*map(pick, self))
-
-    def merged(self, other: Events) -> Events:
-        """These events and others of the same batch, in order of their records."""
-        if not len(other.records):
-            return self
-        order = np.argsort(np.concatenate([self.records, other.records]), kind="stable")
-        at = order.tolist()
-
-        def merge(column: Any, others: Any, absent: Any) -> Any:
-            if isinstance(column, np.ndarray):
-                return np.concatenate([column, others])[order]
-            if not column and not others:
-                return column
-            both = [
-                *(column or [absent] * len(self.records)),
-                *(others or [absent] * len(other.records)),
-            ]
-            return [both[place] for place in at]
-
-        absent = {"phones": ""}
-        columns = zip(self._fields, self, other, strict=True)
-        return Events(*[merge(a, b, absent.get(name)) for name, a, b in columns])
-
-
-def _without_pattern(annotation: Any) -> Any:
-    """`annotation` without its regular expression, and never the empty text."""
-    if get_origin(annotation) is not Annotated:
-        return annotation
-    inner, meta = get_args(annotation)
-    limits: dict[str, Any] = {
-        name: getattr(meta, name) for name in ("ge", "le", "min_length", "max_length")
-    }
-    if inner is str:
-        limits["min_length"] = limits["min_length"] or 1
-    kept = msgspec.Meta(**limits)
-    return Annotated[inner, kept]
-
-
-def _twin_of_usage_event() -> Any:
-    """The event's type, not looking at patterns; a field that may be absent is 0 or "" then."""
-    hints = get_type_hints(UsageEvent, include_extras=True)
-    fields: list[Any] = []
-    for field in msgspec.structs.fields(UsageEvent):
-        hint = hints[field.name]
-        options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-        kept = [_without_pattern(option) for option in options if option is not UnsetType]
-        kind: Any = Union[tuple(kept)]  # noqa: UP007
-        if field.required:
-            fields.append((field.name, kind))
-        else:
-            absent = 0 if field.name == "user_id" else ""
-            default = absent if field.default is UNSET else field.default
-            fields.append((field.name, kind, default))
-    return msgspec.defstruct("FastUsageEvent", fields, gc=False)
-
-
-def _patterns() -> dict[str, re.Pattern[str]]:
-    """The regular expressions of the event's fields."""
-    found = {}
-    for field, annotation in get_type_hints(UsageEvent, include_extras=True).items():
-        for option in (annotation, *get_args(annotation)):
-            for meta in getattr(option, "__metadata__", ()):
-                if meta.pattern is not None:
-                    found[field] = re.compile(meta.pattern)
-    return found
-
-
-_PATTERNS = _patterns()
+from streams.core.strict import MAX_NESTING, PATTERNS, UNREADABLE, Judge, Rejected, is_deeper_than
+from streams.core.twin import twin_of_usage_event
 
 
 class Decoder:
@@ -160,14 +32,15 @@ class Decoder:
 
     def __init__(self, memo_limit: int = 200_000) -> None:
         self._memo_limit = memo_limit
-        self._strict = msgspec.json.Decoder(UsageEvent)
-        self._fast = msgspec.json.Decoder(_twin_of_usage_event())
-        self._clock = Clock(_PATTERNS["occurred_at"], memo_limit)
+        self._fast = msgspec.json.Decoder(twin_of_usage_event())
+        self._clock = Clock(PATTERNS["occurred_at"], memo_limit)
+        self._judge = Judge(self._clock)
         self._prices: set[str | None] = {None}
         self._phones: set[str | None] = {None, ""}
-        self.shapes = Shapes(_PATTERNS, memo_limit)
+        self.shapes = Shapes(PATTERNS, memo_limit)
         self._index = ShapeIndex()
         self._shape_codes: dict[tuple[bytes | None, ...], int] = {}
+        self.batch([b"{}"])  # has the loops compiled now, and not while records wait
 
     def batch(
         self, values: Sequence[bytes | None], keys: Sequence[bytes | None] | None = None
@@ -245,11 +118,15 @@ class Decoder:
             scanned.texts("message_sid", places),
             scanned.occurred_ms[places],
             shapes,
-            *(scanned.number(name, places) for name in NUMBERS),
-            scanned.processing_us[places],
-            column("phone_number", ""),
-            column("counterparty", None),
-            column("price", None),
+            users=scanned.number("user_id", places),
+            segments=scanned.number("segments", places),
+            body_length=scanned.number("body_length", places),
+            non_gsm_characters=scanned.number("non_gsm_characters", places),
+            num_media=scanned.number("num_media", places),
+            processing_us=scanned.processing_us[places],
+            phones=column("phone_number", ""),
+            counterparties=column("counterparty", None),
+            prices=column("price", None),
         )
 
     def _others(
@@ -272,24 +149,8 @@ class Decoder:
         return events
 
     def one(self, value: bytes | None) -> UsageEvent | Rejected:
-        """Decode one value by every rule that needs nothing but the value."""
-        if value is None:
-            return Rejected("invalid_json", "the record has no value")
-        if len(value) > MAX_EVENT_BYTES:
-            return Rejected("too_large", f"{len(value)} bytes, limit {MAX_EVENT_BYTES}")
-        if _is_deeper_than(_MAX_NESTING, value):
-            return Rejected("invalid_json", f"nested deeper than {_MAX_NESTING} levels")
-        try:
-            value.decode()  # the decoder does not look into the texts of unknown fields
-            event = self._strict.decode(value)
-        except msgspec.ValidationError as error:
-            return _refused(str(error))
-        except _UNREADABLE as error:
-            return Rejected("invalid_json", str(error))
-        rejected = _fault_across_fields(event)
-        if rejected is None and self._clock.instant_ms(event.occurred_at) is None:
-            return Rejected("invalid_field", f"occurred_at: {_FORMATS['occurred_at']}")
-        return event if rejected is None else rejected
+        """What the strict decoder makes of one value."""
+        return self._judge.one(value)
 
     def _reason(self, value: bytes | None) -> Rejected:
         rejected = self.one(value)
@@ -306,17 +167,17 @@ class Decoder:
         while len(events) < len(values):
             try:
                 events.extend(map(decode, rest))
-            except _UNREADABLE:
+            except UNREADABLE:
                 events.append(None)  # the value that failed; those before it are in the list
         return events
 
     def _alone(self, value: bytes | None) -> Any:
-        if value is None or len(value) > MAX_EVENT_BYTES or _is_deeper_than(_MAX_NESTING, value):
+        if value is None or len(value) > MAX_EVENT_BYTES or is_deeper_than(MAX_NESTING, value):
             return None
         try:
             value.decode()
             return self._fast.decode(value)
-        except _UNREADABLE:
+        except UNREADABLE:
             return None
 
     def _columns(self, events: list[Any], index: Ints) -> tuple[Events, Ints]:
@@ -386,7 +247,7 @@ def _are_wrong(field: str, texts: Sequence[str | None], accepted: set[str | None
     """Which texts lack the field's pattern; `accepted` remembers those that have it."""
     if accepted.issuperset(texts):
         return np.zeros(len(texts), np.bool_)
-    search = _PATTERNS[field].search
+    search = PATTERNS[field].search
     accepted.update(text for text in set(texts) - accepted if text and search(text))
     return np.array([text not in accepted for text in texts], np.bool_)
 
@@ -421,48 +282,10 @@ def _are_plain(values: Sequence[bytes | None]) -> bool:
     # `[` and `{` differ in one bit; a value is at most as deep as it has of them.
     brackets = np.flatnonzero((np.frombuffer(joined, np.uint8) & 0xDF) == ord("["))
     ends = np.cumsum(np.fromiter(map(len, present), np.int64, len(present)))
-    if np.diff(np.searchsorted(brackets, ends), prepend=0).max() > _MAX_NESTING:
+    if np.diff(np.searchsorted(brackets, ends), prepend=0).max() > MAX_NESTING:
         return False
     try:
         joined.decode()
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _is_deeper_than(limit: int, value: bytes) -> bool:
-    """Whether JSON is nested deeper than `limit`; exact for well-formed JSON."""
-    if value.count(b"{") + value.count(b"[") <= limit:
-        return False
-    depth = deepest = 0
-    for byte in _TEXTS.sub(b"", value):
-        if byte in b"{[":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"}]":
-            depth -= 1
-    return deepest > limit
-
-
-def _refused(error: str) -> Rejected:
-    if match := _MISSING.search(error):
-        return Rejected("missing_field", f"{match[1]}: required")
-    if match := _AT.search(error):
-        field = match[1]
-        text = _FORMATS[field] if "matching regex" in error else error[: match.start()]
-        return Rejected("invalid_field", f"{field}: {text}")
-    return Rejected("invalid_json", error)
-
-
-def _fault_across_fields(event: UsageEvent) -> Rejected | None:
-    has_user, has_phone = event.user_id is not UNSET, event.phone_number is not UNSET
-    if not has_user and not has_phone:
-        return Rejected("missing_field", "user_id: required unless phone_number is given")
-    if event.type == "status":
-        if event.status is UNSET:
-            return Rejected("missing_field", "status: required for type status")
-    elif event.direction is UNSET:
-        return Rejected("missing_field", "direction: required for type message")
-    elif has_user and has_phone:
-        return Rejected("invalid_field", "phone_number: a message has it or user_id, not both")
-    return None

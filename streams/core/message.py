@@ -17,10 +17,11 @@ from schemas.events import MAX_FUTURE_MS
 from schemas.rows import COST_SOURCES, DIRECTIONS, MESSAGE_TYPES, STATUS_CODES, USER_DECISIONS
 from schemas.units import DAY_MS
 from streams.core.columns import Flags, Ints, Records
-from streams.core.decode import Events, Rejected
+from streams.core.events import Events
 from streams.core.pricing import RateIndex, costs, provider_micros
 from streams.core.savings import gsm_saving, trim_saving
 from streams.core.shapes import country_number
+from streams.core.strict import Rejected
 
 UNKNOWN_USER = 0
 UNKNOWN_COUNTRY = country_number("ZZ")

@@ -28,9 +28,10 @@ from streams.core.compiled.events import (
 class Scanned(NamedTuple):
     """What a batch of values holds; where `is_usual` is false, the other columns say nothing.
 
-    `has_key`: the record's key is its user's id or phone number. `numbers` has a column for each of
-    `NUMBERS`, `processing_us` is −1 for none. `starts` and `sizes` have a column for each of `FIELDS`:
-    where its text lies in `content`, of size −1 if absent or null; values of a shape with quotes.
+    `has_key`: the record's key is its user's id or phone number. `numbers` has a column for each
+    of `NUMBERS`, `processing_us` is −1 for none. `starts` and `sizes` have a column for each of
+    `FIELDS`: where its text lies in `content`, of size −1 if absent or null; a shape's values have
+    their quotes.
     """
 
     content: bytes

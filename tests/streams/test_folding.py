@@ -11,7 +11,8 @@ from schemas.events import MAX_FUTURE_MS
 from schemas.rows import CELL_TABLES
 from schemas.units import DAY_MS, position
 from streams.core import message as rules
-from streams.core.decode import Decoder, Events
+from streams.core.decode import Decoder
+from streams.core.events import Events
 from streams.core.seen import SidFilter
 from streams.errors import PoisonRecordError
 from streams.working_set import WorkingSet

@@ -49,11 +49,12 @@ def compiled(function: F) -> F:
     return made
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def pointer(typing: Any, array: Any) -> Any:
-    """The address of the first item of a contiguous array, which must outlive it."""
-
+def _pointer(typing: Any, array: Any) -> Any:
     def extract(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return context.make_array(signature.args[0])(context, builder, arguments[0]).data
 
     return types.CPointer(array.dtype)(array), extract
+
+
+pointer: Any = intrinsic(_pointer)
+"""The address of the first item of a contiguous array, which must outlive it."""

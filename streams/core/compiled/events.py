@@ -75,7 +75,7 @@ def scan_events(
     sizes: Any,
     tables: Any,
 ) -> None:
-    """Scan the records that end at `ends` in `content`; `scan.Scanned` says what the columns are."""
+    """Scan the records that end at `ends` in `content`; for the columns see `scan.Scanned`."""
     text, key_text = pointer(content), pointer(keys)
     names, slots = pointer(tables[0]), pointer(tables[1])
     name_sizes, limits = pointer(tables[2]), pointer(tables[3])
@@ -168,14 +168,12 @@ def _clear(record: int, number: Any, micros: Any, start: Any, size: Any) -> None
 
 @compiled
 def _value_end(text: Any, at: int, end: int, is_decimal: bool) -> int:
-    """Where a text, a null or a number ends; −1 if it is none of these, or not of the usual form."""
+    """Where a text, a null or a number ends; −1 if it is none, or not of the usual form."""
     if text[at] == _QUOTE:
         at = _text_end(text, at + 1, end)
         return at + 1 if at >= 0 else -1
     if text[at] == _N:
-        is_null = (
-            at + 4 <= end and text[at + 1] == _U and text[at + 2] == _L and text[at + 3] == _L
-        )
+        is_null = at + 4 <= end and text[at + 1] == _U and text[at + 2] == _L and text[at + 3] == _L
         return at + 4 if is_null else -1
     if is_decimal:
         return decimal_end(text, at, end)
@@ -209,21 +207,21 @@ def _take(
         return kind == _QUOTE and 0 < end - first - 2 <= _MAX_TEXT
     if field == _OCCURRED_AT:
         instant[record] = instant_ms(text, first + 1, end - 1) if kind == _QUOTE else -1
-        return instant[record] >= 0
+        return bool(instant[record] >= 0)
     if field == _PROCESSING:
         if kind == _N:
             return True
         if kind == _QUOTE:
             return False
         micros[record] = thousandths(text, first, end, _MOST_PROCESSING_MS)
-        return micros[record] >= 0
-    if kind == _QUOTE or kind == _N or end - first > 18:
+        return bool(micros[record] >= 0)
+    if kind in (_QUOTE, _N) or end - first > 18:
         return False
     which = field - _USER
     value = integer(text, first, end)
     number[record * len(NUMBERS) + which] = value
     start[column], size[column] = first, end - first
-    return limits[which] <= value <= limits[len(NUMBERS) + which]
+    return bool(limits[which] <= value <= limits[len(NUMBERS) + which])
 
 
 @compiled
@@ -251,7 +249,7 @@ def _field(text: Any, at: int, length: int, names: Any, slots: Any, name_sizes: 
     """The number of a field by its name; −1 for one that is not known."""
     if length == 0:
         return -1
-    field = slots[(length + int(text[at]) * 10 + int(text[at + length - 1]) * 2) & 255]
+    field: int = slots[(length + int(text[at]) * 10 + int(text[at + length - 1]) * 2) & 255]
     if field < 0 or name_sizes[field] != length:
         return -1
     for place in range(length):

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from streams.core.compiled.events import MAX_SHAPE_BYTES, SHAPES, WIDTH
 from streams.core.compiled.compiling import compiled, pointer
+from streams.core.compiled.events import MAX_SHAPE_BYTES, SHAPES, WIDTH
 
 _SEED, _PRIME, _END = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3), np.uint64(0xFF)
 

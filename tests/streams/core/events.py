@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from schemas.events import UsageEvent
 from schemas.rows import DIRECTIONS, ENCODINGS, MESSAGE_TYPES, STATUS_CODES
-from streams.core.decode import Decoder, Rejected
+from streams.core.decode import Decoder
 from streams.core.shapes import SHAPE
+from streams.core.strict import Rejected
 
 
 class Plain(NamedTuple):

@@ -10,7 +10,8 @@ import pytest
 from msgspec import UNSET
 
 from schemas.events import MAX_EVENT_BYTES, UsageEvent
-from streams.core.decode import Decoder, Rejected
+from streams.core.decode import Decoder
+from streams.core.strict import Rejected
 from tests.streams.core.events import Plain, by_columns, one_by_one
 from tests.streams.samples import event
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from streams.core import decode
-from streams.core.decode import Decoder, Rejected
+from streams.core.decode import Decoder
+from streams.core.strict import PATTERNS, Rejected
 from tests.streams.core.events import Plain, by_columns, one_by_one
 from tests.streams.samples import event
 
@@ -138,5 +138,5 @@ def _memos(owner: object) -> list[dict[Any, Any] | set[Any]]:
         if isinstance(value, dict | set):
             found.append(value)
         elif type(value).__module__.startswith("streams.core"):
-            found += [memo for memo in _memos(value) if memo is not decode._PATTERNS]
+            found += [memo for memo in _memos(value) if memo is not PATTERNS]
     return found

@@ -7,7 +7,8 @@ import random
 import pytest
 
 from schemas.events import UsageEvent
-from streams.core.decode import Decoder, Rejected
+from streams.core.decode import Decoder
+from streams.core.strict import Rejected
 from tests.examples import BAD, GOOD, Example, each
 from tests.streams.core.events import by_columns, one_by_one, plain
 

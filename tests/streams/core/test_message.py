@@ -12,9 +12,10 @@ from schemas.events import MAX_FUTURE_MS
 from schemas.rates import TWILIO, bundled_card
 from schemas.statuses import STATUSES
 from schemas.units import DAY_MS, position
-from streams.core.decode import Decoder, Rejected
+from streams.core.decode import Decoder
 from streams.core.message import decide, key_is_of, untimely, without_rate
 from streams.core.pricing import RateIndex
+from streams.core.strict import Rejected
 from tests.streams.columns import decided, messages_of
 from tests.streams.samples import NOON_MS, Message, event, rate, rates, reference
 

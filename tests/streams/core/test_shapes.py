@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from schemas.rows import DIRECTIONS, ENCODINGS, MESSAGE_TYPES, STATUS_CODES
-from streams.core.decode import _PATTERNS
 from streams.core.shapes import SHAPE, Key, Shapes, country_number, country_text
+from streams.core.strict import PATTERNS as _PATTERNS
 
 
 def _key(**fields: Any) -> Key:
