@@ -10,6 +10,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel, TypeAdapter
 
 from query_api.backend import Backend
+from query_api.cache import Kept
 from query_api.freshness import Freshness
 from query_api.parameters import RangeParameters
 from query_api.past import WithPast, past_end
@@ -21,27 +22,49 @@ from query_api.zones import BUCKET_S, utc
 OfUser = Callable[[Asker, int, Period, Freshness, float, int], Awaitable[BaseModel]]
 """What computes an answer about a user: of whom, over which period, how fresh the tables are, now
 in epoch seconds, and the message retention in days."""
+Make = Callable[[Reading, float], Awaitable[BaseModel]]
+"""What computes an answer: how the tables are, and now in epoch seconds."""
 _TIME = TypeAdapter(datetime | None)
 
 
 async def answer(
-    backend: Backend,
-    request: Request,
-    user_id: int | None,
-    now: float,
-    make: Callable[[Reading], Awaitable[BaseModel]],
+    backend: Backend, request: Request, user_id: int | None, now: float, make: Make
 ) -> Response:
     """The response to a request about a user, or the system (None), at `now`.
 
     `make` computes the answer; its path, query, user and `now`'s quarter of an hour name it. Raises
     `UnavailableError`.
     """
+    name = (request.scope["path"], request.scope["query_string"])
+
+    async def again(at: float) -> None:
+        await _keep(backend, name, user_id, at, make, is_asked=False)
+
+    backend.warmer.asked(user_id, name, again)
+    fresh, kept = await _keep(backend, name, user_id, now, make)
+    headers = {"ETag": kept.etag, "Cache-Control": "private, no-cache"}
+    if _is_known(request, kept.etag):
+        return Response(status_code=304, headers=headers)
+    generated_at, as_of = (_TIME.dump_json(moment) for moment in (utc(now), fresh.data_as_of))
+    body = b'%s,"generated_at":%s,"data_as_of":%s}' % (kept.body, generated_at, as_of)
+    return Response(body, 200, headers, media_type="application/json")
+
+
+async def _keep(
+    backend: Backend,
+    name: tuple[str, bytes],
+    user_id: int | None,
+    now: float,
+    make: Make,
+    *,
+    is_asked: bool = True,
+) -> tuple[Freshness, Kept]:
+    """The answer to a question, kept or computed, and how fresh the tables were before."""
     stamps = backend.stamps
     reading = await (stamps.of_system() if user_id is None else stamps.of_user(user_id))
     fresh = reading.fresh
     key = (
-        request.scope["path"],
-        request.scope["query_string"],
+        *name,
         user_id,
         int(now // BUCKET_S),
         fresh.overdue_before // BUCKET_S,
@@ -51,28 +74,23 @@ async def answer(
 
     async def compute() -> BaseModel:
         begin = perf_counter()
-        computed = await make(reading)
+        computed = await make(reading, now)
         if user_id is None:
             stamps.took(perf_counter() - begin)
         return computed
 
-    kept = await backend.cache.get(key, compute)
-    headers = {"ETag": kept.etag, "Cache-Control": "private, no-cache"}
-    if _is_known(request, kept.etag):
-        return Response(status_code=304, headers=headers)
-    generated_at, as_of = (_TIME.dump_json(moment) for moment in (utc(now), fresh.data_as_of))
-    body = b'%s,"generated_at":%s,"data_as_of":%s}' % (kept.body, generated_at, as_of)
-    return Response(body, 200, headers, media_type="application/json")
+    return fresh, await backend.cache.get(key, compute, is_asked=is_asked)
 
 
 async def answer_about_user(
     backend: Backend, request: Request, user_id: int, parameters: RangeParameters, shape: OfUser
 ) -> Response:
     """The response to a question about one user over a range; `shape` computes the answer."""
-    now = backend.clock()
-    period, retention = parameters.period(now), backend.settings.message_retention_days
+    now, retention = backend.clock(), backend.settings.message_retention_days
+    parameters.period(now)  # Refuses what is no range.
 
-    def make(reading: Reading) -> Awaitable[BaseModel]:
+    def make(reading: Reading, now: float) -> Awaitable[BaseModel]:
+        period = parameters.period(now)
         asker = WithPast(
             backend.pool, backend.past_rows, (user_id, reading.past), reading.stamp, past_end(now)
         )

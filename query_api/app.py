@@ -39,6 +39,7 @@ from query_api.routes import admin, me, privacy, reports, root
 from query_api.settings import ApiSettings, load_settings
 from query_api.shared_answers import RedisAnswers
 from query_api.stamps import Stamps
+from query_api.warming import Warmer
 from schemas.settings import clickhouse_arguments
 
 _STAMP_QUERIES = 2
@@ -69,6 +70,8 @@ def create_app(
         keys = _keys(settings, metrics, clock)
         rates = RateWatch(pool, settings, metrics, clock)
         watched = [part for part in (rates, redis, keys) if not isinstance(part, SharedKey | None)]
+        stamps = Stamps(stamp_pool, clock)
+        warmer = Warmer(clock, stamps.take_changed, pool.has_room)
         app.state.backend = Backend(
             settings=settings,
             metrics=metrics,
@@ -78,14 +81,17 @@ def create_app(
             publisher=publisher,
             keys=keys,
             users=Limiter("user", settings.user_requests_per_minute, clock, redis),
-            stamps=Stamps(stamp_pool, clock),
+            stamps=stamps,
             cache=AnswerCache(settings.cache_mb * 1_000_000, metrics, _shared(settings, redis)),
             past_rows=PastRows(settings.cache_mb * 1_000_000),
+            warmer=warmer,
             signer=signer,
             probe=Probe(pool, settings, clock, [part.check for part in watched]),
             clock=clock,
         )
         tasks = [asyncio.create_task(auditor.run())]
+        if settings.cache_mb:
+            tasks.append(asyncio.create_task(warmer.run()))
         if isinstance(keys, Issuer):
             tasks.append(asyncio.create_task(keys.run()))
         yield

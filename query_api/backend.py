@@ -21,6 +21,7 @@ from query_api.privacy import Publisher
 from query_api.readiness import Probe
 from query_api.settings import ApiSettings
 from query_api.stamps import Stamps
+from query_api.warming import Warmer
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Backend:
     stamps: Stamps
     cache: AnswerCache
     past_rows: PastRows
+    warmer: Warmer
     signer: CursorSigner
     probe: Probe
     clock: Callable[[], float]

@@ -70,21 +70,24 @@ class AnswerCache:
         self._bytes = 0
         self._flights: dict[Hashable, _Flight] = {}
 
-    async def get(self, key: Hashable, make: Callable[[], Awaitable[BaseModel]]) -> Kept:
+    async def get(
+        self, key: Hashable, make: Callable[[], Awaitable[BaseModel]], *, is_asked: bool = True
+    ) -> Kept:
         """The answer of a key; made once, however many ask for it at the same time.
 
+        `is_asked` is False where nobody asks yet; that is not a miss of the cache.
         Who asked first may leave while others wait; when the last one has left it is given up.
         """
         if kept := self._kept.get(key):
             self._kept.move_to_end(key)
-            self._metrics.cached("hit")
+            self._count("hit", is_asked)
             return kept
         flight = self._flights.get(key)
         if flight is None:
-            flight = _Flight(asyncio.create_task(self._find(key, make)))
+            flight = _Flight(asyncio.create_task(self._find(key, make, is_asked)))
             self._flights[key] = flight
         else:
-            self._metrics.cached("shared")
+            self._count("shared", is_asked)
         flight.waiting += 1
         try:
             return await asyncio.shield(flight.task)
@@ -96,16 +99,24 @@ class AnswerCache:
                 if self._flights.get(key) is flight:
                     del self._flights[key]
 
-    async def _find(self, key: Hashable, make: Callable[[], Awaitable[BaseModel]]) -> Kept:
+    async def _find(
+        self, key: Hashable, make: Callable[[], Awaitable[BaseModel]], is_asked: bool
+    ) -> Kept:
         if self._shared and (kept := await self._shared.get(key)):
-            self._metrics.cached("hit")
+            self._count("hit", is_asked)
         else:
-            self._metrics.cached("miss")
+            self._count("miss", is_asked)
             kept = Kept.of(await make())
             if self._shared:
                 await self._shared.put(key, kept)
         self._keep(key, kept)
         return kept
+
+    def _count(self, result: str, is_asked: bool) -> None:
+        if is_asked:
+            self._metrics.cached(result)
+        elif result == "miss":
+            self._metrics.cache_warmed.inc()
 
     def _keep(self, key: Hashable, kept: Kept) -> None:
         size = len(kept.body) + _ENTRY_BYTES

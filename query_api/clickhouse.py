@@ -67,6 +67,10 @@ class ClickHousePool:
         self._killer = Killer(partial(connect, settings), metrics)
         self._given_up: set[str] = set()
 
+    def has_room(self) -> bool:
+        """Whether a query would begin at once."""
+        return not self._turns.locked()
+
     async def ask(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows:
         """The rows that `sql` gives for typed `parameters`; raises `UnavailableError`.
 

@@ -56,6 +56,11 @@ class Metrics:
             "Share of answers since the start that were not computed for their own request.",
             registry=self.registry,
         )
+        self.cache_warmed = Counter(
+            "sms_api_cache_warmed_total",
+            "Answers that were computed before anybody asked for them again.",
+            registry=self.registry,
+        )
         self.cache_bytes = Gauge(
             "sms_api_cache_bytes", "Memory of the kept answers.", registry=self.registry
         )

@@ -98,6 +98,7 @@ class Stamps:
         # Users without cells have an entry, too.
         self._users: dict[int, _User] = {}
         self._changes = 0
+        self._changed: set[int] = set()
         self._waiting: set[int] = set()
         self._round: asyncio.Task[None] | None = None
 
@@ -125,6 +126,11 @@ class Stamps:
             )
             self._system_at = self._read_at
         return self._system
+
+    def take_changed(self) -> set[int]:
+        """The known users that have changed since this was called last."""
+        changed, self._changed = self._changed & self._users.keys(), set()
+        return changed
 
     def took(self, seconds: float) -> None:
         """How long an answer about the system took to compute; the longest one counts for most."""
@@ -174,6 +180,7 @@ class Stamps:
                     user.marks[row["source"]] = now.mark(row["source"], row["newest"])
                     if row["oldest"] < end:
                         user.past = self._changes
+                    self._changed.add(row["user_id"])
         self._progress = now
 
     async def _look_up(self, users: set[int]) -> None:

@@ -49,9 +49,10 @@ async def system_sms_analytics(
     """System totals and trend, users side by side, cost with projection and anomalies."""
     now = backend.clock()
     comparison = comparison_of(parameters, backend.signer)
-    period = parameters.period(now)
+    parameters.period(now)  # Refuses what is no range.
 
-    def make(reading: Reading) -> Awaitable[SystemAnalytics]:
+    def make(reading: Reading, now: float) -> Awaitable[SystemAnalytics]:
+        period = parameters.period(now)
         return system_analytics(backend.pool, period, comparison, reading.fresh, now)
 
     return await answer(backend, request, None, now, make)

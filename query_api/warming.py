@@ -1,0 +1,105 @@
+"""Answers computed before they are asked for again.
+
+When the tables have changed, the answers that somebody asked for a short while ago are computed
+anew: those about the system, and those about the users that changed. In the last minute of a
+quarter of an hour the next quarter's are computed as well, since with it every named range moves
+on. One at a time, and only while ClickHouse has turns to spare: whoever asks goes first, and shares
+a computation that has begun.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+
+from query_api.zones import BUCKET_S
+
+log = logging.getLogger("query_api")
+
+Again = Callable[[float], Awaitable[object]]
+"""Computes an answer as of an instant, epoch seconds, unless it is kept."""
+
+MAX_QUESTIONS = 5_000
+"""Of these the one that was asked longest ago is forgotten."""
+_PERIOD_S = 0.25
+_RECENT_S = 15
+_AHEAD_S = 60
+
+
+class Warmer:
+    """Remembers questions; `run` is its task, for as long as the app lives."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        changed: Callable[[], set[int]],
+        has_room: Callable[[], bool],
+    ) -> None:
+        self._clock = clock
+        self._changed = changed
+        self._has_room = has_room
+        # By user (None: the system) and name; when it was asked, for which quarter it is ready.
+        self._asked: OrderedDict[tuple[int | None, Hashable], tuple[float, Again]] = OrderedDict()
+        self._of_user: dict[int | None, set[Hashable]] = {}
+        self._ready: dict[tuple[int | None, Hashable], int] = {}
+
+    def asked(self, user_id: int | None, name: Hashable, again: Again) -> None:
+        """Somebody asked a question about a user, or the system (None)."""
+        key = (user_id, name)
+        self._asked[key] = (self._clock(), again)
+        self._asked.move_to_end(key)
+        self._of_user.setdefault(user_id, set()).add(name)
+        if len(self._asked) > MAX_QUESTIONS:
+            self._forget(next(iter(self._asked)))
+
+    async def run(self) -> None:
+        """Compute again and again what was asked a short while ago."""
+        while True:
+            await asyncio.sleep(_PERIOD_S)
+            await self.step()
+
+    async def step(self) -> None:
+        """Compute what has changed since the last step, then some of the next quarter's."""
+        now = self._clock()
+        while self._asked and not 0 <= now - next(iter(self._asked.values()))[0] < _RECENT_S:
+            self._forget(next(iter(self._asked)))
+        for user_id in (None, *(self._changed() & self._of_user.keys())):
+            for name in tuple(self._of_user.get(user_id, ())):
+                self._ready.pop((user_id, name), None)
+                await self._compute((user_id, name), now)
+        boundary = int(now // BUCKET_S + 1) * BUCKET_S
+        if boundary - now < _AHEAD_S:
+            await self._prepare(boundary)
+
+    async def _prepare(self, boundary: int) -> None:
+        """Users' answers of the quarter that begins at `boundary`, until it is time to look again.
+
+        The system's will have changed by then.
+        """
+        until = self._clock() + _PERIOD_S
+        for key in tuple(self._asked):
+            if key[0] is not None and self._ready.get(key) != boundary:
+                if await self._compute(key, boundary):
+                    self._ready[key] = boundary
+                if not 0 <= until - self._clock() <= _PERIOD_S:
+                    return
+
+    async def _compute(self, key: tuple[int | None, Hashable], at: float) -> bool:
+        if key not in self._asked or not self._has_room():
+            return False
+        try:
+            await self._asked[key][1](at)
+        except Exception as error:  # Whoever asks is told; nobody does yet.
+            log.warning("an answer was not computed ahead: %s", error)
+            return False
+        return True
+
+    def _forget(self, key: tuple[int | None, Hashable]) -> None:
+        del self._asked[key]
+        self._ready.pop(key, None)
+        names = self._of_user[key[0]]
+        names.discard(key[1])
+        if not names:
+            del self._of_user[key[0]]
