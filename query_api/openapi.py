@@ -15,12 +15,6 @@ from schemas.api.health import Unreadiness
 from schemas.api.privacy import ConsentDecision
 from schemas.api.problems import Problem
 
-_EXAMPLES = {
-    "my_sms_analytics": "user_analytics",
-    "user_sms_analytics": "user_analytics",
-    "system_sms_analytics": "system_analytics",
-}
-"""Which file shows a good answer of an operation."""
 _MODELS: dict[type[BaseModel], JsonSchemaMode] = {
     Problem: "serialization",
     Unreadiness: "serialization",
@@ -61,12 +55,16 @@ def _document(app: FastAPI) -> dict[str, Any]:
         for operation in path.values():
             answers = operation["responses"]
             # Set here because FastAPI takes every null out of examples that it is given.
-            if name := _EXAMPLES.get(operation["operationId"]):
-                answers["200"]["content"]["application/json"]["example"] = _example(name)
+            for status in answers:
+                if status.startswith("2"):
+                    _add_examples(operation["operationId"], answers[status].get("content", {}))
     return made
 
 
-def _example(name: str) -> Any:
-    """A good answer: `schemas/api/examples/<name>.json`."""
-    text = files("schemas.api").joinpath("examples", f"{name}.json").read_text(encoding="utf-8")
-    return json.loads(text)
+def _add_examples(operation: str, content: dict[str, Any]) -> None:
+    """A good answer: `schemas/api/examples/<operation>.json` or `.csv`, where there is one."""
+    for media_type, ending in (("application/json", "json"), ("text/csv", "csv")):
+        file = files("schemas.api").joinpath("examples", f"{operation}.{ending}")
+        if media_type in content and file.is_file():
+            text = file.read_text(encoding="utf-8")
+            content[media_type]["example"] = json.loads(text) if ending == "json" else text

@@ -109,7 +109,8 @@ def _sources() -> list[Path]:
 
 def test_no_file_is_long() -> None:
     long = {}
-    for path in _sources():
+    # The API's reference is generated, and as long as the API is wide.
+    for path in set(_sources()) - {_ROOT / "docs" / "api.md"}:
         lines = path.read_text(encoding="utf-8").count("\n")
         if lines > _LARGEST:
             long[str(path.relative_to(_ROOT))] = lines
