@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 import clickhouse_connect
@@ -29,6 +30,8 @@ from streams.rows import (
 
 # ClickHouse takes 128 KiB in one parameter (http_max_field_value_size); a cell is longer there.
 _PARAMETER_BYTES = 100_000
+# A query reads about as much for a hundred cells as for a hundred thousand.
+_PARAMETERS = 50
 
 T = TypeVar("T")
 _CellTuple = tuple[Any, ...]
@@ -115,11 +118,11 @@ class Store:
     def messages(self, source: int, sids: Sequence[bytes]) -> MessageRows:
         """The known ones of these sids, as events of this source see them."""
         found: list[list[Column]] = []
-        for some in _in_parameters([sid.decode() for sid in sids]):
+        for some, values in _queries([sid.decode() for sid in sids], "Array(String)"):
             found += self.blocks(
                 f"SELECT {MESSAGE_COLUMNS} FROM {USAGE_LOG} FINAL"
-                f" WHERE message_sid IN {{sids:Array(String)}} AND {OF_SOURCE}",
-                {"sids": some, **source_parameters(source)},
+                f" WHERE message_sid IN {some} AND {OF_SOURCE}",
+                {**values, **source_parameters(source)},
             )
         return messages_of(found)
 
@@ -138,27 +141,25 @@ class Store:
     ) -> None:
         """Read back cells that are not in memory, by table."""
         for name, wanted in keys.items():
-            for some in _in_parameters(_tuples(name, wanted)):
-                self._load_keys(name, tables[name], some, source)
+            self._load_keys(name, tables[name], wanted, source)
 
-    def _load_keys(
-        self, name: str, table: CellTable, keys: Sequence[_CellTuple], source: int
-    ) -> None:
+    def _load_keys(self, name: str, table: CellTable, keys: Keys, source: int) -> None:
         user = "UInt64, " if name in USER_TABLES else ""
         columns = ", ".join(key_columns(name)).replace("bucket", "toUnixTimestamp(bucket)", 1)
         columns = columns.replace("direction", "CAST(direction, 'Int8')")
         columns = columns.replace("message_type", "CAST(message_type, 'Int8')")
         columns = columns.replace("country_code", "toString(country_code)")
-        buckets = [key[-4] for key in keys]
-        blocks = self.blocks(
-            f"SELECT {cell_columns(name)} FROM {name} FINAL WHERE source = {{source:UInt32}}"
-            " AND bucket BETWEEN toDateTime({first:UInt32}, 'UTC')"
-            " AND toDateTime({last:UInt32}, 'UTC')"
-            f" AND ({columns}) IN {{keys:Array(Tuple({user}UInt32, Int8, Int8, String))}}",
-            {"source": source, "keys": keys, "first": min(buckets), "last": max(buckets)},
-        )
-        for block in blocks:
-            table.load(cells_of(block))
+        ends = {"first": int(keys["bucket_s"].min()), "last": int(keys["bucket_s"].max())}
+        kind = f"Array(Tuple({user}UInt32, Int8, Int8, String))"
+        for some, values in _queries(_tuples(name, keys), kind):
+            blocks = self.blocks(
+                f"SELECT {cell_columns(name)} FROM {name} FINAL WHERE source = {{source:UInt32}}"
+                " AND bucket BETWEEN toDateTime({first:UInt32}, 'UTC')"
+                f" AND toDateTime({{last:UInt32}}, 'UTC') AND ({columns}) IN {some}",
+                {"source": source, **ends, **values},
+            )
+            for block in blocks:
+                table.load(cells_of(block))
 
     def blocks(self, query: str, parameters: dict[str, Any]) -> list[list[Column]]:
         """An answer as columns, block by block."""
@@ -196,6 +197,15 @@ class Store:
             return self._client.query(query, parameters=parameters).result_rows
 
         return until_done("reading ClickHouse", read, self._stopping)
+
+
+def _queries(values: Sequence[Any], kind: str) -> Iterator[tuple[str, dict[str, list[Any]]]]:
+    """What to ask `IN` of, and its parameters, for each query: as few as take all the values."""
+    parts = _in_parameters(values)
+    while some := list(islice(parts, _PARAMETERS)):
+        named = {f"values_{number}": part for number, part in enumerate(some)}
+        texts = [f"{{{name}:{kind}}}" for name in named]
+        yield texts[0] if len(texts) == 1 else f"arrayConcat({', '.join(texts)})", named
 
 
 def _in_parameters(values: Sequence[T]) -> Iterator[list[T]]:

@@ -120,23 +120,25 @@ class CellTable:
         return CellRows(self.keys[rows], self.last[rows], self.counters[rows], sparse)
 
     def evict(self, keep: int) -> int:
-        """Drop whole buckets, the oldest first, once there are more than `keep` cells.
+        """Drop cells of the oldest buckets once there are more than `keep`.
 
-        Called when all but the dirty cells are durable. `hot_from_s` rises past every bucket
-        that lost a cell, so an absent cell of it is read back and never taken for new. Returns
-        how many cells were dropped; some room is made, so as not to do it at every call.
+        Of the last of these buckets those go that changed the longest ago, since one bucket may
+        have more cells than may stay. Called when all but the dirty cells are durable.
+        `hot_from_s` rises past every bucket that lost a cell, so an absent cell of it is read
+        back and never taken for new. Returns how many cells were dropped; some room is made, so
+        as not to do it at every call.
         """
         if len(self.rows) <= keep:
             return 0
         rows = np.flatnonzero(self.last[: self._used] >= 0)
-        rows = rows[np.argsort(self.keys["bucket_s"][rows], kind="stable")]
+        rows = rows[np.lexsort((self.last[rows], self.keys["bucket_s"][rows]))]
         clean = rows[~self.is_dirty[rows]]
         excess = min(len(clean), len(self.rows) - int(keep * _ROOM))
         if not excess:
             return 0
-        last_bucket = self.keys["bucket_s"][clean[excess - 1]]
-        gone = clean[self.keys["bucket_s"][clean] <= last_bucket]
-        self.hot_from_s = max(self.hot_from_s, int(last_bucket) + 1)
+        gone = clean[:excess]
+        last_bucket = int(self.keys["bucket_s"][gone[-1]])
+        self.hot_from_s = max(self.hot_from_s, last_bucket + 1)
         self._drop(gone)
         return len(gone)
 

@@ -65,7 +65,7 @@ class Model:
         self.changed.clear()
 
     def evict(self) -> None:
-        """The oldest whole buckets leave, but for what changed."""
+        """The oldest buckets leave, of the last one what changed first, but for what is new."""
         keep = self.seeded.choice([0, 3, 20, 40, 60, 10_000])
         before = contents(self.table)
         dropped = self.table.evict(keep)
@@ -80,7 +80,10 @@ class Model:
             assert len(left) <= max(keep, len(self.changed))
         if gone:
             newest = max(key[1] for key in gone)
-            assert all(key[1] > newest for key in set(left) - self.changed)
+            clean = set(left) - self.changed
+            assert all(key[1] >= newest for key in clean)
+            last = max(before[key].last for key in gone if key[1] == newest)
+            assert all(left[key].last >= last for key in clean if key[1] == newest)
             assert self.table.hot_from_s > newest
 
     def check(self) -> None:
