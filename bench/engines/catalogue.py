@@ -21,4 +21,8 @@ def engines(selected: Sequence[str] = ()) -> list[Engine]:
     ]
     if not selected:
         return everything
-    return [engine for engine in everything if engine.label.startswith(tuple(selected))]
+    beginnings = tuple(name.lower() for name in selected)
+    found = [engine for engine in everything if engine.label.lower().startswith(beginnings)]
+    if not found:
+        raise ValueError(f"no engine is called {' or '.join(selected)}")
+    return found
