@@ -11,9 +11,9 @@ TITLE = "## Control: stock Faust"
 _TEXT = """\
 The same traffic without poison into jobs written the ordinary way: an agent that counts messages
 per cell in a table, per event or with `take(100)`, and remembers sids in a second table or, so that
-repetitions count, does not; Faust's defaults otherwise. The worker gets SIGKILL at random moments
-and is started again. Lost and doubled are messages, cell by cell, against the same rule applied to
-the ledger.
+repetitions count, does not; static membership, Faust's defaults otherwise. The worker gets SIGKILL
+at random moments and is started again. Lost and doubled are messages, cell by cell, against the
+same rule applied to the ledger.
 """
 
 
