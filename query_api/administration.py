@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from query_api import questions
 from query_api.cursor import CursorSigner
 from query_api.measures import usd
@@ -67,13 +69,19 @@ async def user_page(
     rows = await questions.known_users(asker, users, after, parameters.limit + 1)
     visible = rows[: parameters.limit]
     ids = [row["user_id"] for row in visible]
-    phones = await questions.phones_of_users(asker, ids) if ids else []
+    phones, withdrawn = await asyncio.gather(
+        questions.phones_of_users(asker, ids), questions.users_without_consent(asker, ids)
+    )
     hashes = {row["user_id"]: row["phone_hashes"] for row in phones}
+    without = {row["user_id"] for row in withdrawn}
     cursor = None
     if len(rows) > parameters.limit:
         cursor = signer.cursor(visible[-1]["last_day"], visible[-1]["user_id"], asked)
     return UserPage(
-        users=[_user(row, hashes.get(row["user_id"], [])) for row in visible],
+        users=[
+            _user(row, hashes.get(row["user_id"], []), row["user_id"] not in without)
+            for row in visible
+        ],
         next_cursor=cursor,
         generated_at=utc(now),
     )
@@ -91,7 +99,7 @@ async def _searched(
     return None
 
 
-def _user(row: Row, phone_hashes: list[int]) -> KnownUser:
+def _user(row: Row, phone_hashes: list[int], has_consent: bool) -> KnownUser:
     return KnownUser(
         user_id=row["user_id"],
         messages=row["messages"],
@@ -99,5 +107,6 @@ def _user(row: Row, phone_hashes: list[int]) -> KnownUser:
         cost_micros=row["cost_micros"],
         first_day=utc(row["first_day"]).date(),
         last_day=utc(row["last_day"]).date(),
+        analytics_consent=has_consent,
         phone_hashes=[f"{value:016x}" for value in phone_hashes],
     )

@@ -230,6 +230,11 @@ async def changed_users(asker: Asker, since: Mapping[int, int], rows: int) -> Ro
     return await _ask(asker, "changed_users", asked)
 
 
+async def users_without_consent(asker: Asker, users: Sequence[int]) -> Rows:
+    """Which of these users have withdrawn their consent."""
+    return await _ask(asker, "users_without_consent", {"users": list(users)})
+
+
 async def user_consent(asker: Asker, user_id: int) -> Rows:
     """What one user decided last about the analysis of his messages."""
     return await _ask(asker, "user_consent", {"user_id": user_id})

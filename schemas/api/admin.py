@@ -42,6 +42,9 @@ class KnownUser(BaseModel):
     cost_micros: int
     first_day: date = Field(description="First UTC day with messages, within retention.")
     last_day: date
+    analytics_consent: bool = Field(
+        description="False: withdrawn, so that later messages count for nobody."
+    )
     phone_hashes: list[str] = Field(description="Of the numbers that were mapped to the user.")
 
 

@@ -18,7 +18,10 @@ _ROOT = Path(__file__).parents[2]
 _PAGES = [_ROOT / "README.md", *sorted((_ROOT / "docs").glob("*.md"))]
 _ENVIRONMENT = re.compile(r"^```sh\n((?:[A-Z_]+=.*\n)+)```$", re.MULTILINE)
 _BLOCKS = [
-    (page.name, block) for page in _PAGES for block in _ENVIRONMENT.findall(page.read_text())
+    (page.name, block)
+    for page in _PAGES
+    for block in _ENVIRONMENT.findall(page.read_text())
+    if "SMS_" in block
 ]
 _ROUTE = re.compile(r"`(GET|PUT|POST|DELETE) (/[^`? ]*)")
 _OTHERS = {"SMS_JAVA"}

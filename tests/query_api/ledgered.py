@@ -44,7 +44,7 @@ _HISTORY, _TODAY = 12_000, 2_000
 _SHARES = Shares(duplicates=0.05, late=0.04, poison=0.01, receipts=0.25)
 _SHUFFLE = 1_500
 _FOREIGN_SHARE = 0.3
-_STEADY, _FICKLE = 3, 5
+STEADY, FICKLE = 3, 5
 """A user who withdraws consent, and one who grants it again later."""
 UNSEEN = 999
 """A user without any message."""
@@ -122,8 +122,8 @@ def _folded(bench: Bench, settings: ApiSettings, asked: list[Asked]) -> list[led
     sent: list[ledger.Sent] = []
     decisions: tuple[dict[int, bool], ...] = (
         {},
-        {_STEADY: False, _FICKLE: False},
-        {_FICKLE: True},
+        {STEADY: False, FICKLE: False},
+        {FICKLE: True},
     )
     for part, decided in zip(
         (population.mappings() + parts[0], *parts[1:]), decisions, strict=True
