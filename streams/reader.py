@@ -23,6 +23,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from schemas.topics import USAGE
 from streams.errors import WorkerStoppedError
 from streams.intake import Chunk
+from streams.offsets import Offsets
 
 # Many at once: what is done once a chunk then weighs little.
 _BATCH = 40_000
@@ -36,6 +37,7 @@ class Log:
     def __init__(self, bootstrap_servers: str) -> None:
         self._bootstrap_servers = bootstrap_servers
         self._admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+        self._asked = Offsets(bootstrap_servers)
 
     def describe(self) -> tuple[str, int]:
         """As `identity`. Raises WorkerStoppedError when nobody says."""
@@ -73,8 +75,7 @@ class Log:
 
     def _offsets(self, partitions: Iterable[int], spec: OffsetSpec) -> dict[int, int]:
         asked = {TopicPartition(USAGE, partition): spec for partition in partitions}
-        answers = self._admin.list_offsets(asked, request_timeout=_RPC_S) if asked else {}
-        return {tp.partition: answer.result().offset for tp, answer in answers.items()}
+        return {tp.partition: offset for tp, offset in self._asked.of(asked).items()}
 
 
 class Reader:

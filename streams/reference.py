@@ -19,7 +19,7 @@ from confluent_kafka import (
     KafkaException,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import OffsetSpec
 
 from schemas.phones import UserPhone
 from schemas.privacy import Consent
@@ -30,6 +30,7 @@ from streams.core.message import Reference
 from streams.core.pricing import RateIndex, usd_rates
 from streams.metrics import RATES
 from streams.numbers import NumberHash, country_of
+from streams.offsets import Offsets
 from streams.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class ReferenceData:
         self._users: dict[str, int] = {}
         self._rates: dict[str, Rate | ExemptCodes] = {}
         self._withdrawn: dict[str, int] = {}
-        self._log = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
+        self._log = Offsets(settings.bootstrap_servers)
         self._positions = dict.fromkeys(_TOPICS, 0)
         self._moved = threading.Condition()
         self._stopping = threading.Event()
@@ -89,8 +90,7 @@ class ReferenceData:
     def _has_caught_up(self) -> bool:
         asked = {TopicPartition(topic, 0): OffsetSpec.latest() for topic in _TOPICS}
         try:
-            answers = self._log.list_offsets(asked, request_timeout=_TIMEOUT_S)
-            ends = {tp.topic: answer.result().offset for tp, answer in answers.items()}
+            ends = {tp.topic: offset for tp, offset in self._log.of(asked).items()}
         except KafkaException as error:
             logger.warning("the end of the reference data is not known: %s", error.args[0].str())
             self._stopping.wait(1)
