@@ -22,6 +22,7 @@ from jsonschema.validators import validator_for
 from deploy.topics import create_missing_topics
 from query_api import generate
 from query_api.reference import compact
+from query_api.routes import me
 from schemas.topics import topics
 from tests.conftest import Databases
 from tests.docs.documents import VOLATILE, Example, examples, sums, unlike
@@ -182,6 +183,16 @@ def test_the_database_away_is_what_is_shown(client: TestClient, bearer: Bearer) 
     text = (_ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"503, while the database is away:\n\n```json\n(.*?)```", text, re.DOTALL)
     answer = client.get("/api/v1/analytics/me/sms-analytics", headers=bearer())
+    assert unlike(answer.json(), json.loads(shown)) == []
+
+
+def test_a_fault_of_the_api_is_what_is_shown(
+    client: TestClient, bearer: Bearer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (_ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"500, whose cause .*?```json\n(.*?)```", text, re.DOTALL)
+    monkeypatch.setattr(me, "search_of", None)
+    answer = client.get("/api/v1/analytics/me/messages", headers=bearer())
     assert unlike(answer.json(), json.loads(shown)) == []
 
 
