@@ -6,12 +6,20 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
 
 from deploy.errors import Unusable
 from schemas.topics import Topic
 
 _TIMEOUT_S = 30.0
+_RETENTION = "retention.ms"
 
 
 def create_missing_topics(
@@ -38,6 +46,31 @@ def create_missing_topics(
                 raise Unusable(f"The topic {name} cannot be created: {reason}.") from None
     _wait_until_visible(bootstrap_servers, wanted)
     return created
+
+
+def set_retention(bootstrap_servers: str, wanted: Iterable[Topic]) -> list[str]:
+    """Have topics hold records for as long as is wanted, where they do not; their names.
+
+    Raises Unusable, naming the topic, when that is refused.
+    """
+    admin = _admin(bootstrap_servers)
+    times = {topic.name: topic.config.get(_RETENTION) for topic in wanted}
+    resources = [ConfigResource(ResourceType.TOPIC, name) for name, ms in times.items() if ms]
+    changed = []
+    for resource, described in admin.describe_configs(resources).items():
+        ms = times[resource.name]
+        try:
+            if described.result(_TIMEOUT_S)[_RETENTION].value == ms:
+                continue
+            entry = ConfigEntry(_RETENTION, ms, incremental_operation=AlterConfigOpType.SET)
+            change = ConfigResource(ResourceType.TOPIC, resource.name, incremental_configs=[entry])
+            for future in admin.incremental_alter_configs([change]).values():
+                future.result(_TIMEOUT_S)
+        except KafkaException as error:
+            reason = error.args[0].str()
+            raise Unusable(f"The retention of {resource.name} cannot be set: {reason}.") from None
+        changed.append(resource.name)
+    return changed
 
 
 def _wait_until_visible(bootstrap_servers: str, wanted: Sequence[Topic]) -> None:

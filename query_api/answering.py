@@ -16,12 +16,13 @@ from query_api.parameters import RangeParameters
 from query_api.past import WithPast, past_end
 from query_api.period import Period
 from query_api.questions import Asker
+from query_api.shown import Shown
 from query_api.stamps import Reading
 from query_api.zones import BUCKET_S, utc
 
 OfUser = Callable[[Asker, int, Period, Freshness, float, int], Awaitable[BaseModel]]
 """What computes an answer about a user: of whom, over which period, how fresh the tables are, now
-in epoch seconds, and the message retention in days."""
+in epoch seconds, and how many days totals are kept."""
 Make = Callable[[Reading, float], Awaitable[BaseModel]]
 """What computes an answer: how the tables are, and now in epoch seconds."""
 _TIME = TypeAdapter(datetime | None)
@@ -86,17 +87,25 @@ async def answer_about_user(
     backend: Backend, request: Request, user_id: int, parameters: RangeParameters, shape: OfUser
 ) -> Response:
     """The response to a question about one user over a range; `shape` computes the answer."""
-    now, retention = backend.clock(), backend.settings.message_retention_days
+    now, retention = backend.clock(), backend.settings.rollup_retention_days
     parameters.period(now)  # Refuses what is no range.
 
     def make(reading: Reading, now: float) -> Awaitable[BaseModel]:
         period = parameters.period(now)
-        asker = WithPast(
+        kept = WithPast(
             backend.pool, backend.past_rows, (user_id, reading.past), reading.stamp, past_end(now)
         )
+        # Outside of what is kept, so that rows are kept by what is to be shown of them.
+        asker = Shown(kept, backend.stamps.erased_before(user_id))
         return shape(asker, user_id, period, reading.fresh, now, retention)
 
     return await answer(backend, request, user_id, now, make)
+
+
+async def shown_of(backend: Backend, user_id: int) -> Shown:
+    """What asks about a user when no answer is kept."""
+    await backend.stamps.of_user(user_id)
+    return Shown(backend.pool, backend.stamps.erased_before(user_id))
 
 
 def _is_known(request: Request, etag: str) -> bool:

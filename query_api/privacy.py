@@ -8,25 +8,40 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Protocol
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from query_api import questions
-from query_api.questions import Asker
-from query_api.zones import utc
-from schemas.api.privacy import ConsentState, ErasureReceipt
+from query_api.period import Period
+from query_api.questions import Asker, Row
+from query_api.zones import clock_over, utc
+from schemas.api.privacy import ConsentState, ErasureReceipt, ErasureReceipts, RemovedRows
 from schemas.privacy import Consent, Erasure, consent_key, erasure_key
-from schemas.topics import DEAD_LETTERS, PRIVACY, USAGE, topics
+from schemas.rows import ERASURES
+from schemas.topics import PRIVACY, USAGE
 
 _TABLE = "privacy_requests"
-_DAY_MS = 86_400_000
+_EVERYTHING = 2**64 - 1
+_FILES_REMAIN = timedelta(minutes=10)
+"""ClickHouse keeps parts that were replaced for 8 minutes, and looks once a minute."""
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long topics hold a record, in days."""
+
+    usage_topic_days: float
+    dead_letter_days: float
 
 
 class Publisher(Protocol):
     """What takes records: `KafkaPublisher`, or a test's."""
 
     async def publish(self, topic: str, key: str, value: bytes) -> None: ...
+    async def log_of(self, topic: str) -> tuple[str, dict[int, int]]: ...
     def close(self) -> None: ...
 
 
@@ -61,23 +76,101 @@ async def decide(
 
 async def erase(
     database: Database, publisher: Publisher, user_id: int, requested_by: int, now: float
-) -> ErasureReceipt:
-    """Have the workers erase everything of a user that was folded until now."""
-    # Asked first: without the database nothing is promised.
-    await consent_of(database, user_id)
+) -> str:
+    """Hide everything of a user that the log holds now, and have the workers erase it.
+
+    Returns the receipt's id. The workers follow the record alone, so that one which nobody was told
+    of, because the database was lost in between, is carried out all the same.
+    """
+    progress = await questions.known_sources(database)
+    topic_id, ends = await publisher.log_of(USAGE)
     receipt_id = uuid.uuid4().hex
-    record = Erasure(user_id, receipt_id, _text(now), requested_by)
+    log_ends = {str(partition): end for partition, end in ends.items()}
+    record = Erasure(user_id, receipt_id, _text(now), requested_by, topic_id, log_ends)
     await publisher.publish(PRIVACY, erasure_key(user_id), msgspec.json.encode(record))
+    lines = [_hidden(record, row["source"]) for row in progress]
+    if lines:
+        await database.write(ERASURES, b"\n".join(lines))
     row = _row(user_id, now, receipt_id, "erasure", requested_by)
     await database.write(_TABLE, json.dumps(row).encode())
+    return receipt_id
+
+
+def _hidden(erasure: Erasure, source: int) -> bytes:
+    """Until its worker has decided on a position, nothing of the source is shown."""
+    row = {
+        "user_id": erasure.user_id,
+        "source": source,
+        "receipt_id": erasure.receipt_id,
+        "revision": erasure.revision,
+        "position": str(_EVERYTHING),
+        "step": "requested",
+    }
+    return json.dumps(row).encode()
+
+
+async def receipts_of(asker: Asker, user_id: int, retention: Retention) -> ErasureReceipts:
+    """A user's erasures, the newest first."""
+    rows = await questions.erasures_of_user(asker, user_id)
+    receipts: list[ErasureReceipt] = []
+    for row in rows:
+        # What a later erasure has done is done for all before it.
+        later = receipts[-1].completed_at if receipts else None
+        receipts.append(_receipt(user_id, row, retention, later))
+    return ErasureReceipts(user_id=user_id, erasures=receipts)
+
+
+def _receipt(
+    user_id: int, row: Row, retention: Retention, later: datetime | None
+) -> ErasureReceipt:
+    requested_at, begun = utc(row["requested_ms"] / 1000), row["taken_up"]
+    is_done = begun and row["done"] == row["sources"]
+    completed_at = utc(row["changed_ms"] / 1000) if is_done else later
+    longest = max(retention.usage_topic_days, retention.dead_letter_days)
+    removed = RemovedRows(messages=row["messages"], receipts=row["receipts"], totals=row["cells"])
+    files = None if completed_at is None else completed_at + _FILES_REMAIN
+    status: Literal["accepted", "in_progress", "done"] = "in_progress" if begun else "accepted"
     return ErasureReceipt(
-        receipt_id=receipt_id,
+        receipt_id=row["receipt_id"],
         user_id=user_id,
-        status="accepted",
-        requested_at=utc(now),
-        usage_topic_retention_days=_retention_days(USAGE),
-        dead_letter_retention_days=_retention_days(DEAD_LETTERS),
+        status="done" if completed_at else status,
+        requested_at=requested_at,
+        completed_at=completed_at,
+        removed=removed if begun else None,
+        files_gone_by=files,
+        # A segment is deleted when its newest record is too old, which may be another's.
+        topics_gone_by=requested_at + 2 * timedelta(days=longest),
+        usage_topic_retention_days=retention.usage_topic_days,
+        dead_letter_retention_days=retention.dead_letter_days,
     )
+
+
+async def kept_of(
+    asker: Asker, user_id: int, period: Period, retention: Retention
+) -> dict[str, Any]:
+    """What is kept about a user besides his messages, as JSON values; `asker` leaves out what is
+    erased."""
+    consent = await consent_of(asker, user_id)
+    consents = await questions.consents_of_user(asker, user_id)
+    erasures = await receipts_of(asker, user_id, retention)
+    phones = await questions.phones_of_users(asker, [user_id])
+    clock = clock_over(period.zone, period.start, period.end)
+    totals = await questions.user_daily_report(asker, user_id, clock)
+    return {
+        "consent": consent.model_dump(mode="json"),
+        "consents": [
+            {
+                "analytics": bool(row["analytics"]),
+                "recorded_at": utc(row["at_ms"] / 1000).isoformat(),
+                "recorded_by": row["requested_by"],
+            }
+            for row in consents
+        ],
+        "erasures": erasures.model_dump(mode="json")["erasures"],
+        "phone_hashes": [f"{value:016x}" for row in phones for value in row["phone_hashes"]],
+        # Micro-USD are exact; the decimal beside them is for tables.
+        "totals": [{k: v for k, v in row.items() if k != "cost_usd"} for row in totals],
+    }
 
 
 def _row(
@@ -94,8 +187,3 @@ def _row(
 
 def _text(now: float) -> str:
     return utc(now).isoformat(timespec="milliseconds")
-
-
-def _retention_days(name: str) -> float:
-    (config,) = (topic.config for topic in topics() if topic.name == name)
-    return int(config["retention.ms"]) / _DAY_MS

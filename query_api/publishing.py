@@ -1,4 +1,4 @@
-"""Publishes records to Kafka and waits until the broker has them.
+"""Publishes records to Kafka and waits until the broker has them; looks where a topic ends.
 
 The producer is made at the first record, so an API that nobody sends a decision to needs no broker.
 """
@@ -10,7 +10,8 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaException, Producer, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from query_api.errors import UnavailableError
 from query_api.settings import ApiSettings
@@ -27,11 +28,35 @@ class KafkaPublisher:
         self._servers = settings.bootstrap_servers
         self._thread = ThreadPoolExecutor(1, "publisher")
         self._producer: Producer | None = None
+        self._admin: AdminClient | None = None
 
     async def publish(self, topic: str, key: str, value: bytes) -> None:
         """Returns when all replicas in sync have the record; raises `UnavailableError`."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._publish, topic, key, value)
+
+    async def log_of(self, topic: str) -> tuple[str, dict[int, int]]:
+        """A topic's id, and where each of its partitions ends; raises `UnavailableError`."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._log_of, topic)
+
+    def _log_of(self, topic: str) -> tuple[str, dict[int, int]]:
+        try:
+            self._admin = self._admin or AdminClient(
+                {"bootstrap.servers": self._servers, "log_level": 0}
+            )
+            described = self._admin.describe_topics(
+                TopicCollection([topic]), request_timeout=_TIMEOUT_S
+            )[topic].result()
+            asked = {
+                TopicPartition(topic, each.id): OffsetSpec.latest() for each in described.partitions
+            }
+            answers = self._admin.list_offsets(asked, request_timeout=_TIMEOUT_S)
+            ends = {tp.partition: answer.result().offset for tp, answer in answers.items()}
+        except KafkaException as error:
+            log.warning("%s cannot be looked at: %s", topic, error.args[0].str())
+            raise UnavailableError("The message log cannot be reached.", reason="kafka") from None
+        return str(described.topic_id), ends
 
     def _publish(self, topic: str, key: str, value: bytes) -> None:
         outcome: list[Any] = []

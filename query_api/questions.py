@@ -235,6 +235,16 @@ async def users_without_consent(asker: Asker, users: Sequence[int]) -> Rows:
     return await _ask(asker, "users_without_consent", {"users": list(users)})
 
 
+async def erased_users(asker: Asker, since_ms: int) -> Rows:
+    """What is not to be shown of users, of those whose erasures changed since."""
+    return await _ask(asker, "erased_users", {"since_ms": since_ms})
+
+
+async def erasures_of_user(asker: Asker, user_id: int) -> Rows:
+    """One user's requests for erasure, and what came of them."""
+    return await _ask(asker, "erasures_of_user", {"user_id": user_id})
+
+
 async def user_consent(asker: Asker, user_id: int) -> Rows:
     """What one user decided last about the analysis of his messages."""
     return await _ask(asker, "user_consent", {"user_id": user_id})
@@ -243,6 +253,21 @@ async def user_consent(asker: Asker, user_id: int) -> Rows:
 async def source_progress(asker: Asker) -> Rows:
     """How far each source of the newest epoch is in the tables."""
     return await _ask(asker, "source_progress", {})
+
+
+async def consents_of_user(asker: Asker, user_id: int) -> Rows:
+    """Everything that one user ever decided."""
+    return await _ask(asker, "consents_of_user", {"user_id": user_id})
+
+
+async def user_daily_report(asker: Asker, user_id: int, clock: LocalClock) -> Rows:
+    """One user's totals by local day."""
+    return await _ask(asker, "user_daily_report", {"user_id": user_id} | _clocked(clock))
+
+
+async def known_sources(asker: Asker) -> Rows:
+    """Every source that rows may carry."""
+    return await _ask(asker, "known_sources", {})
 
 
 async def worker_attempts(asker: Asker, least: int) -> Rows:

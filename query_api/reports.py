@@ -16,6 +16,7 @@ from typing import Any, Literal
 from query_api.downloads import Downloads, Part
 from query_api.period import Period
 from query_api.questions import sql_of
+from query_api.shown import ErasedBefore, parameter
 from query_api.zones import DAY_S, clock_over, utc
 
 Form = Literal["csv", "json"]
@@ -37,6 +38,14 @@ _MESSAGES = (
     "body_length", "processing_time_ms", "cost_usd", "cost_micros", "carrier_fee_micros",
     "failed_fee_micros", "provisional_micros", "cost_source",
 )  # fmt: skip
+_EXPORT = (
+    "occurred_at", "message_sid", "user_decided_by", "phone_hash", "counterparty_hash", "direction",
+    "message_type", "status", "error_code", "country_code", "mcc_mnc", "segments", "encoding",
+    "non_gsm_characters", "num_media", "body_length", "processing_time_ms", "latency_ms",
+    "cost_usd", "base_micros", "carrier_fee_micros", "failed_fee_micros", "provisional_micros",
+    "cost_source", "rate_origin", "rate_base_micros", "rate_carrier_micros", "rate_failed_micros",
+    "gsm_saved_segments", "trimmed_saved_segments", "timeline",
+)  # fmt: skip
 _FOCUS = (
     "BilledCost", "BillingAccountId", "BillingAccountName", "BillingCurrency", "BillingPeriodEnd",
     "BillingPeriodStart", "ChargeCategory", "ChargeClass", "ChargeDescription", "ChargeFrequency",
@@ -51,6 +60,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "system_daily_report": _DAILY,
     "user_message_report": _MESSAGES,
     "system_message_report": ("user_id", *_MESSAGES),
+    "user_export": _EXPORT,
     "cost_export": _FOCUS,
 }
 """The columns of each report, in the order of its SQL."""
@@ -67,7 +77,15 @@ class Report:
     with_bom: bool = False
 
 
-def daily_report(user_id: int | None, period: Period, form: Form, head: dict[str, Any]) -> Report:
+@dataclass(frozen=True)
+class Owner:
+    """Whose rows a report has, of what is to be shown of him."""
+
+    user_id: int
+    erased_before: ErasedBefore
+
+
+def daily_report(owner: Owner | None, period: Period, form: Form, head: dict[str, Any]) -> Report:
     """Rows by local day of a user, or of the system (None)."""
     clock = clock_over(period.zone, period.start, period.end)
     parameters: dict[str, Any] = {
@@ -76,16 +94,22 @@ def daily_report(user_id: int | None, period: Period, form: Form, head: dict[str
         "clock_starts": list(clock.starts),
         "clock_offsets": list(clock.offsets),
     }
-    question = _question("daily_report", user_id)
-    return Report(question, (_part(question, _whose(user_id) | parameters),), form, head)
+    question = _question("daily_report", owner)
+    return Report(question, (_part(question, _of(owner) | parameters),), form, head)
 
 
-def message_report(user_id: int | None, period: Period, form: Form, head: dict[str, Any]) -> Report:
+def message_report(owner: Owner | None, period: Period, form: Form, head: dict[str, Any]) -> Report:
     """A row for each message of a user, or of everybody (None)."""
-    question = _question("message_report", user_id)
-    days = _SYSTEM_PART_DAYS if user_id is None else _USER_PART_DAYS
-    fixed = _whose(user_id) | {"is_csv": int(form == "csv")}
+    question = _question("message_report", owner)
+    days = _SYSTEM_PART_DAYS if owner is None else _USER_PART_DAYS
+    fixed = _of(owner) | {"is_csv": int(form == "csv")}
     return Report(question, _parts(question, period, days, fixed), form, head)
+
+
+def data_export(owner: Owner, period: Period, head: dict[str, Any]) -> Report:
+    """Everything that is kept of each message of a user."""
+    parts = _parts("user_export", period, _USER_PART_DAYS, _of(owner))
+    return Report("user_export", parts, "json", head)
 
 
 def cost_export(period: Period, form: Form, account: str, provider: str) -> Report:
@@ -95,8 +119,12 @@ def cost_export(period: Period, form: Form, account: str, provider: str) -> Repo
     return Report("cost_export", parts, form, {"focus_version": "1.2"})
 
 
-def _question(kind: str, user_id: int | None) -> str:
-    return f"system_{kind}" if user_id is None else f"user_{kind}"
+def _question(kind: str, owner: Owner | None) -> str:
+    return f"system_{kind}" if owner is None else f"user_{kind}"
+
+
+def _of(owner: Owner | None) -> dict[str, Any]:
+    return {} if owner is None else _whose(owner.user_id) | parameter(owner.erased_before)
 
 
 def _whose(user_id: int | None) -> dict[str, Any]:

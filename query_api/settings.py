@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
-from schemas.events import MESSAGE_RETENTION_DAYS
 from schemas.settings import Settings
 
 DEVELOPMENT_PREFIX = "development-"
@@ -79,9 +78,6 @@ class ApiSettings(Settings):
         2_000_000_000, ge=10_000_000, description="`max_memory_usage` of one query."
     )
     query_max_rows: int = Field(500_000_000, ge=1, description="`max_rows_to_read` of one query.")
-    message_retention_days: int = Field(
-        MESSAGE_RETENTION_DAYS, ge=1, description="How far back messages and rollups are kept."
-    )
 
     cache_mb: int = Field(
         64,

@@ -15,6 +15,7 @@ from query_api import questions
 from query_api.freshness import Freshness, freshness
 from query_api.past import past_end
 from query_api.questions import Asker, Rows
+from query_api.shown import ErasedBefore
 from query_api.zones import HOUR_S
 from schemas.units import position, source_epoch
 
@@ -22,6 +23,10 @@ _KEPT_S = 0.2
 _SYSTEM_KEPT_S = (1.0, 5.0)
 _SYSTEM_SHARE = 0.05
 """Of the time, at most, that one question about the system takes to be computed again and again."""
+_REREAD_MS = 60_000
+_ERASURES_KEPT_S = 1.0
+STALE_S = _KEPT_S + _ERASURES_KEPT_S
+"""An erasure that was written so long ago is in every stamp, of every process."""
 MAX_USERS = 100_000
 """Of these the one that was looked up first is forgotten."""
 MAX_CHANGES = 10_000
@@ -57,13 +62,15 @@ class _Progress:
 
     fresh: Freshness = _UNKNOWN
     limits: Mapping[int, int] = field(default_factory=dict)
+    erasures: str = ""
 
     @classmethod
     def of(cls, rows: Rows) -> _Progress:
         limits = {
             row["source"]: position(source_epoch(row["source"]), row["next_offset"]) for row in rows
         }
-        return cls(freshness(rows), limits)
+        erasures = rows[0]["erasures"] if rows else ""
+        return cls(freshness(rows), limits, erasures)
 
     def limit(self, source: int) -> int | None:
         """None for a source that no worker writes any more; the epoch's begin for a new one."""
@@ -94,11 +101,15 @@ class Stamps:
         self._read_at = float("-inf")
         self._system: Reading | None = None
         self._system_at = 0.0
+        self._system_erasures = ""
         self._system_kept_s = _SYSTEM_KEPT_S[0]
         # Users without cells have an entry, too.
         self._users: dict[int, _User] = {}
         self._changes = 0
         self._changed: set[int] = set()
+        # By user and source: before which position everything is erased.
+        self._erased: dict[int, dict[int, int]] = {}
+        self._erased_ms = 0
         self._waiting: set[int] = set()
         self._round: asyncio.Task[None] | None = None
 
@@ -110,21 +121,32 @@ class Stamps:
         while (user := self._users.get(user_id)) is None:
             self._waiting.add(user_id)
             await self._next_round()
-        return Reading(self._progress.fresh, tuple(sorted(user.marks.items())), user.past)
+        erased = {-1 - source: at for source, at in self.erased_before(user_id).items()}
+        stamp = tuple(sorted((user.marks | erased).items()))
+        return Reading(self._progress.fresh, stamp, user.past)
+
+    def erased_before(self, user_id: int) -> ErasedBefore:
+        """What is not to be shown of a user, as it was read for `of_user`."""
+        return self._erased.get(user_id, {})
+
+    def forget(self) -> None:
+        """Read everything anew before the next answer."""
+        self._read_at, self._system = float("-inf"), None
 
     async def of_system(self) -> Reading:
         """The positions up to which the system's totals have come, at most once a second.
 
-        Less often where answers about the system take long (`took`).
+        Less often where answers about the system take long (`took`), but an erasure changes them
+        within `_ERASURES_KEPT_S`.
         """
         now = self._clock()
-        if self._system is None or not 0 <= now - self._system_at < self._system_kept_s:
-            if not self._is_current():
-                await self._next_round()
-            self._system = Reading(
-                self._progress.fresh, tuple(sorted(self._progress.limits.items()))
-            )
-            self._system_at = self._read_at
+        is_kept = self._system is not None and 0 <= now - self._system_at < self._system_kept_s
+        if not self._is_current(_ERASURES_KEPT_S if is_kept else _KEPT_S):
+            await self._next_round()
+        if self._system is None or not is_kept or self._system_erasures != self._progress.erasures:
+            stamp = (*sorted(self._progress.limits.items()), self._progress.erasures)
+            self._system = Reading(self._progress.fresh, stamp)
+            self._system_at, self._system_erasures = self._read_at, self._progress.erasures
         return self._system
 
     def take_changed(self) -> set[int]:
@@ -137,9 +159,9 @@ class Stamps:
         wanted = max(seconds / _SYSTEM_SHARE, self._system_kept_s * 0.9)
         self._system_kept_s = min(max(wanted, _SYSTEM_KEPT_S[0]), _SYSTEM_KEPT_S[1])
 
-    def _is_current(self) -> bool:
+    def _is_current(self, kept_s: float = _KEPT_S) -> bool:
         # A clock that was set back must not keep it for ever.
-        return 0 <= self._clock() - self._read_at < _KEPT_S
+        return 0 <= self._clock() - self._read_at < kept_s
 
     async def _next_round(self) -> None:
         # Whoever comes between a round's end and its callbacks must not get it without waiting.
@@ -181,6 +203,13 @@ class Stamps:
                     if row["oldest"] < end:
                         user.past = self._changes
                     self._changed.add(row["user_id"])
+        if now.erasures != before.erasures:
+            rows = await questions.erased_users(self._asker, self._erased_ms)
+            for row in rows:
+                erased = self._erased.setdefault(row["user_id"], {})
+                erased[row["source"]] = row["position"]
+                # Rows become visible in another order than their times.
+                self._erased_ms = row["changed_ms"] - _REREAD_MS
         self._progress = now
 
     async def _look_up(self, users: set[int]) -> None:

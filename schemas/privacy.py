@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from schemas.events import Timestamp, UserId
+
+_STEP_BITS = 16
 
 
 class Consent(msgspec.Struct, frozen=True):
@@ -20,12 +24,28 @@ class Consent(msgspec.Struct, frozen=True):
 
 
 class Erasure(msgspec.Struct, frozen=True):
-    """Everything of a user that was folded before this record has to go."""
+    """Everything of a user that the usage log held at this request has to go.
+
+    `log_ends` says how far that is: the end of each partition (its number in decimal) of the topic
+    with the id `topic_id`, just before the request was accepted.
+    """
 
     user_id: UserId
     receipt_id: str
     requested_at: Timestamp
     requested_by: UserId
+    topic_id: str = ""
+    log_ends: dict[str, int] = {}
+
+    @property
+    def requested_ms(self) -> int:
+        """When it was requested, in ms since the epoch."""
+        return round(datetime.fromisoformat(self.requested_at).timestamp() * 1000)
+
+    @property
+    def revision(self) -> int:
+        """The first revision of this erasure's rows; those of a later request are all higher."""
+        return self.requested_ms << _STEP_BITS
 
 
 def consent_key(user_id: int) -> str:

@@ -17,6 +17,7 @@ PROGRESS = "source_progress"
 LOG_DECISION = "log_decision"
 ORPHANS = "orphan_status"
 RATE_UPDATES = "rate_card_updates"
+ERASURES = "erasures"
 
 USER_TABLES = (USER_15M, USER_1D)
 SYSTEM_TABLES = (SYSTEM_1M, SYSTEM_15M, SYSTEM_1D)
@@ -34,7 +35,13 @@ DIRECTIONS = {"inbound": 1, "outbound": 2}
 MESSAGE_TYPES = {"sms": 1, "mms": 2}
 ENCODINGS = {None: 0, "GSM-7": 1, "UCS-2": 2}
 STATUS_CODES = {status: code for code, status in enumerate(STATUSES, 1)}
-USER_DECISIONS = {"event": 1, "mapping": 2, "unresolved": 3, "consent_withdrawn": 4}
+USER_DECISIONS = {
+    "event": 1,
+    "mapping": 2,
+    "unresolved": 3,
+    "consent_withdrawn": 4,
+    "erased": 5,
+}
 COST_SOURCES = {"provider": 1, "rate_card": 2, "fallback": 3}
 RATE_ORIGINS = {"none": 0, "bundled": 1, "loaded": 2, "twilio": 3}
 """Where the rate of a message came from: no rate applied (or the message was folded before this

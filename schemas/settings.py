@@ -11,6 +11,8 @@ from urllib.parse import unquote, urlsplit
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from schemas.events import MESSAGE_RETENTION_DAYS
+
 
 class Settings(BaseSettings):
     """Where the back ends are, and whether this is a production."""
@@ -33,6 +35,19 @@ class Settings(BaseSettings):
     clickhouse_url: str = Field(
         "http://127.0.0.1:8123/default",
         description="`http(s)://user:password@host:port/database`.",
+    )
+
+    message_retention_days: int = Field(
+        MESSAGE_RETENTION_DAYS, ge=1, le=400, description="How long messages are kept."
+    )
+    rollup_retention_days: int = Field(
+        MESSAGE_RETENTION_DAYS, ge=1, le=4000, description="How long totals are kept."
+    )
+    topic_retention_days: float = Field(
+        7, gt=0, le=400, description="How long the usage topic holds events."
+    )
+    dead_letter_retention_days: float = Field(
+        7, gt=0, le=400, description="How long dead letters are kept."
     )
 
     @field_validator("clickhouse_url")

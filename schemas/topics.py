@@ -36,8 +36,13 @@ class Topic:
     config: dict[str, str] = field(default_factory=dict)
 
 
-def topics(usage_partitions: int = 8, usage_retention_days: int = 7) -> tuple[Topic, ...]:
-    """Every topic of the product, with the settings that the contract fixes."""
+def topics(
+    usage_partitions: int = 8, usage_days: float = 7, dead_letter_days: float = 7
+) -> tuple[Topic, ...]:
+    """Every topic of the product, with the settings that the contract fixes.
+
+    `usage_days` and `dead_letter_days` are how long events and dead letters are held.
+    """
     compacted = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
     return (
         Topic(
@@ -45,7 +50,7 @@ def topics(usage_partitions: int = 8, usage_retention_days: int = 7) -> tuple[To
             usage_partitions,
             {
                 "message.timestamp.type": "LogAppendTime",
-                "retention.ms": str(usage_retention_days * _DAY_MS),
+                "retention.ms": str(int(usage_days * _DAY_MS)),
                 "max.message.bytes": str(USAGE_MAX_BYTES),
             },
         ),
@@ -53,7 +58,7 @@ def topics(usage_partitions: int = 8, usage_retention_days: int = 7) -> tuple[To
             DEAD_LETTERS,
             1,
             {
-                "retention.ms": str(7 * _DAY_MS),
+                "retention.ms": str(int(dead_letter_days * _DAY_MS)),
                 "max.message.bytes": str(USAGE_MAX_BYTES + 16 * 1024),
             },
         ),

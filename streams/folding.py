@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.events import UsageEvent
-from schemas.rows import STATUS_CODES
+from schemas.rows import STATUS_CODES, USER_TABLES
 from schemas.units import offset_of, partition_of
 from streams import metrics
 from streams.clickhouse import Store
 from streams.core.columns import Ints
+from streams.core.erasure import StubOf, is_stub, make_anonymous
 from streams.core.fold import Batch, fold, group
 from streams.core.history import Entry, History, own_entries, with_outcomes
 from streams.core.message import Messages, decide, prices_in_micros, without_rate
@@ -28,6 +29,7 @@ from streams.core.strict import Rejected
 from streams.errors import PoisonRecordError
 from streams.intake import Chunk, Intake, Part
 from streams.reference import ReferenceData
+from streams.stubs import Stubs
 from streams.working_set import DeadLetter, WorkingSet
 
 ORPHAN = Rejected("orphan_status", "message_sid: no message with it came within 72 h")
@@ -37,10 +39,13 @@ _FIELDS = frozenset(UsageEvent.__struct_fields__)
 class Folder:
     """Folds chunks into working sets; holds what all partitions of a worker share."""
 
-    def __init__(self, store: Store, sids: SidFilter, reference: ReferenceData) -> None:
+    def __init__(
+        self, store: Store, sids: SidFilter, reference: ReferenceData, stub_of: StubOf
+    ) -> None:
         self._store = store
         self._sids = sids
         self._reference = reference
+        self._stubs = Stubs(store, sids, reference, stub_of)
         self._intake = Intake(reference)
 
     def fold(self, state: WorkingSet, chunk: Chunk) -> None:
@@ -50,6 +55,7 @@ class Folder:
         """
         part, rejected = self._intake.take_in(state, chunk)
         is_status = self._intake.shapes(part.events)["is_status"]
+        has_stubs = bool(state.cuts) and self._stubs.rename(state, part, is_status)
         messages = part.take(np.flatnonzero(~is_status))
         receipts = part.take(np.flatnonzero(is_status))
         rows = self._look_up(state, messages, receipts)
@@ -58,7 +64,7 @@ class Folder:
         places = self._new(state, messages, rows, rejected)
         known, fresh = int(np.count_nonzero(rows >= 0)), messages.take(places)
         _wait_for_later(state, fresh, orphans)
-        rows[places] = self._add(state, fresh)
+        rows[places] = self._add(state, fresh, has_stubs)
         own = _own(state, messages, rows)
         replayed = len(own.positions) - len(places)
         _count("replayed", replayed)
@@ -116,9 +122,12 @@ class Folder:
         _count("duplicate", len(priced.positions) - len(fresh.positions))
         return np.searchsorted(part.positions, fresh.positions)
 
-    def _add(self, state: WorkingSet, fresh: Part) -> Ints:
+    def _add(self, state: WorkingSet, fresh: Part, has_stubs: bool) -> Ints:
         """Make messages of new ones, with what has waited for them; returns their rows."""
         made = self._decide(state, fresh)
+        if has_stubs:
+            stubs = [place for place, sid in enumerate(fresh.events.sids) if is_stub(sid)]
+            make_anonymous(made, np.array(stubs, np.int64))
         histories = self._histories(state, fresh, made)
         rows = state.messages.add(fresh.events.sids, made)
         if histories:
@@ -179,6 +188,10 @@ class Folder:
     def _orphans(self, state: WorkingSet, chunk: Chunk, part: Part) -> list[Orphan]:
         """Each receipt as an entry of its message's history, and as what waits for the message."""
         shapes, exempt = self._intake.shapes(part.events), self._reference.current.rates.exempt
+        owners, known = part.events.users.tolist(), self._reference.current.users
+        if part.events.phones:
+            phones = part.events.phones
+            owners = [owner or known.get(n, 0) for owner, n in zip(owners, phones, strict=True)]
         columns = zip(
             part.events.records.tolist(),
             part.events.sids,
@@ -188,6 +201,7 @@ class Folder:
             shapes["error_code"].tolist(),
             self._prices(part),
             part.events.occurred_ms.tolist(),
+            owners,
             strict=True,
         )
         return [
@@ -198,8 +212,9 @@ class Folder:
                 chunk.timestamps[index],
                 chunk.keys[index] or b"",
                 chunk.values[index] or b"",
+                user_id=owner,
             )
-            for index, sid, position, status, coded, code, price, at in columns
+            for index, sid, position, status, coded, code, price, at, owner in columns
         ]
 
     def _receipts(self, state: WorkingSet, part: Part, orphans: Sequence[Orphan]) -> Batch:
@@ -207,7 +222,11 @@ class Folder:
         rows = state.messages.find(part.events.sids)
         for place in np.flatnonzero(rows < 0).tolist():
             orphan = orphans[place]
-            state.orphans.add(orphan._replace(value=_known_fields(orphan.value)))
+            if is_stub(orphan.sid):
+                orphan = orphan._replace(key=b"", value=b"", user_id=0)
+            else:
+                orphan = orphan._replace(value=_known_fields(orphan.value))
+            state.orphans.add(orphan)
         known = np.flatnonzero(rows >= 0)
         entries = [orphans[place].entry for place in known.tolist()]
         changes = apply_receipts(state.messages, rows[known], entries)
@@ -234,6 +253,8 @@ class Folder:
             self._store.load_cold(state.tables, cold, state.source)
             for name, keys in cold.items():
                 metrics.COLD_CELLS.labels(name).inc(len(keys))
+                if name in USER_TABLES and (state.cuts.of(keys["user_id"]) > 0).any():
+                    state.tables[name].forget(state.cuts.users, state.cuts.positions)
         fold(state.tables, groups, batch)
 
 

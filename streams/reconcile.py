@@ -35,8 +35,11 @@ _ROUNDS = 30
 # What one comparison reads, unless a single month has more: memory grows with it.
 _ROWS_AT_ONCE = 1_000_000
 _MINUTES_COMPARED_S = 47 * 3600
-# A day's cell expires before the last message of the day does.
-_OTHERS_COMPARED_S = (MESSAGE_RETENTION_DAYS - 1) * 86_400
+# Until an erasure is done its messages may be there twice, as themselves and as stubs.
+_UNDER_WAY = (
+    "SELECT user_id FROM erasures GROUP BY user_id, source"
+    " HAVING argMax(step, revision) = 'taken_up' LIMIT 1"
+)
 
 
 class Difference(NamedTuple):
@@ -49,17 +52,26 @@ class Difference(NamedTuple):
     usage_log: int
 
 
-def differences(client: Client, now_s: int) -> Iterator[Difference]:
-    """Every difference between the rollups and the usage log, once both are at rest."""
+def differences(
+    client: Client, now_s: int, days: int = MESSAGE_RETENTION_DAYS
+) -> Iterator[Difference]:
+    """Every difference between the rollups and the usage log, once both are at rest.
+
+    `days` is how long both are kept; what is older is not compared.
+    """
+    # A day's cell expires before the last message of the day does.
+    since = now_s - (days - 1) * 86_400
     for span in spans(_months(client), _ROWS_AT_ONCE):
         for table in CELL_TABLES:
-            yield from _settled(client, table, span, now_s)
+            first = now_s - _MINUTES_COMPARED_S if table == SYSTEM_1M else since
+            yield from _settled(client, table, span, first)
 
 
 def main(settings: Settings) -> int:
     """Compare everything and print the result; 0 when equal, 1 with a table otherwise."""
     client = connect(settings.clickhouse_url, 300)
-    found = list(differences(client, int(time.time())))
+    days = min(settings.message_retention_days, settings.rollup_retention_days)
+    found = list(differences(client, int(time.time()), days))
     if not found:
         (counts,) = client.query(
             f"SELECT count(), uniqExact(user_id) FROM {USAGE_LOG} FINAL"
@@ -103,15 +115,17 @@ def _months(client: Client) -> list[tuple[int, int]]:
     return [(month, rows) for month, rows in client.query(query).result_rows]
 
 
-def _settled(client: Client, table: str, span: tuple[int, int], now_s: int) -> Iterator[Difference]:
+def _settled(client: Client, table: str, span: tuple[int, int], since: int) -> Iterator[Difference]:
     query = comparison(table)
-    since = now_s - (_MINUTES_COMPARED_S if table == SYSTEM_1M else _OTHERS_COMPARED_S)
     for attempt in range(_ROUNDS):
         progress = client.query("SELECT source, next_offset FROM source_progress FINAL")
         durable: dict[int, int] = {row[0]: row[1] for row in progress.result_rows}
         parameters = {"first": span[0], "last": span[1], "since": since}
         rows = client.query(query, parameters=parameters).result_rows
-        if all(_at_rest(found, durable) for found in rows) or attempt == _ROUNDS - 1:
+        is_at_rest = not rows or not client.query(_UNDER_WAY).result_rows
+        if (
+            is_at_rest and all(_at_rest(found, durable) for found in rows)
+        ) or attempt == _ROUNDS - 1:
             break
         time.sleep(1)
     for found in rows:

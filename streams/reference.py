@@ -1,4 +1,4 @@
-"""Reference data: user–phone mapping, rate card and consents, followed from compacted topics.
+"""Reference data: user–phone mapping, rate card, consents and erasures, from compacted topics.
 
 Read to the end before anything is folded, then followed by a thread. What was decided from it is
 stored with each message, so it may change at any time.
@@ -22,7 +22,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import OffsetSpec
 
 from schemas.phones import UserPhone
-from schemas.privacy import Consent
+from schemas.privacy import Consent, Erasure
 from schemas.rates import Card, ExemptCodes, Rate, bundled_card, card_of, origin_of
 from schemas.rows import RATE_ORIGINS
 from schemas.topics import PRIVACY, RATE_CARD, USER_PHONES
@@ -40,12 +40,16 @@ _TIMEOUT_S = 10.0
 
 
 class ReferenceData:
-    """The newest reference data; `current` is what decisions are made from now."""
+    """The newest reference data; `current` is what decisions are made from now.
+
+    `erasures` has the newest request for erasure of each user; a new one makes it a new dictionary.
+    """
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._users: dict[str, int] = {}
         self._rates: dict[str, Rate | ExemptCodes] = {}
         self._withdrawn: dict[str, int] = {}
+        self.erasures: dict[int, Erasure] = {}
         self._log = Offsets(settings.bootstrap_servers)
         self._positions = dict.fromkeys(_TOPICS, 0)
         self._moved = threading.Condition()
@@ -165,7 +169,7 @@ class ReferenceData:
                 self._users[key] = msgspec.json.decode(value, type=UserPhone).user_id
             return False
         if record.topic() == PRIVACY:
-            self._consent(key, value)
+            self._privacy(key, value)
             return False
         if value is None:
             self._rates.pop(key, None)
@@ -176,8 +180,11 @@ class ReferenceData:
             self._rates[key] = rate
         return True
 
-    def _consent(self, key: str, value: bytes | None) -> None:
-        """Take in a consent record; without one a user has consented."""
+    def _privacy(self, key: str, value: bytes | None) -> None:
+        """Take in a consent, without which a user has consented, or a request for erasure."""
+        if key.endswith(":erasure") and value is not None:
+            erasure = msgspec.json.decode(value, type=Erasure)
+            self.erasures = {**self.erasures, erasure.user_id: erasure}
         if not key.endswith(":consent"):
             return
         self._withdrawn.pop(key, None)

@@ -15,7 +15,7 @@ from streams.core.columns import Flags, Ints
 from streams.core.counts import Histograms
 from streams.core.history import Entry
 from streams.core.message import MESSAGE, Messages
-from streams.core.orphans import Orphan
+from streams.core.orphans import Orphan, at_rest
 from streams.core.recent import MessageRows
 from streams.core.shapes import country_text
 from streams.native import Block
@@ -156,7 +156,8 @@ def _with_nulls(column: Column) -> list[Any]:
 
 
 def orphan_block(orphans: Sequence[Orphan]) -> Block:
-    """Rows of `orphan_status`."""
+    """Rows of `orphan_status`, in which no phone number rests."""
+    orphans = [at_rest(orphan) for orphan in orphans]
     block = Block(len(orphans))
     entries = [orphan.entry for orphan in orphans]
     block.numbers("source", "UInt32", [orphan.source for orphan in orphans])
@@ -174,19 +175,20 @@ def orphan_block(orphans: Sequence[Orphan]) -> Block:
     block.numbers("record_ms", "Int64", [orphan.record_ms for orphan in orphans])
     block.texts("record_key", [orphan.key for orphan in orphans])
     block.texts("record_value", [orphan.value for orphan in orphans])
+    block.numbers("user_id", "UInt64", [orphan.user_id for orphan in orphans])
     block.numbers("is_gone", "UInt8", [orphan.is_gone for orphan in orphans])
     return block
 
 
 ORPHAN_COLUMNS = (
     "source, message_sid, position, status, error_code, price_micros, at_ms, fee_exempt,"
-    " record_ms, record_key, record_value"
+    " record_ms, record_key, record_value, user_id"
 )
 
 
 def orphan_of(row: Sequence[Any]) -> Orphan:
     """An orphan from a row selected as `ORPHAN_COLUMNS`."""
-    source, sid, *entry, is_exempt, record_ms, key, value = row
+    source, sid, *entry, is_exempt, record_ms, key, value, user_id = row
     return Orphan(
         source,
         sid.encode(),
@@ -194,6 +196,7 @@ def orphan_of(row: Sequence[Any]) -> Orphan:
         record_ms,
         key.encode(),
         value.encode(),
+        user_id=user_id,
     )
 
 

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from schemas.events import MESSAGE_RETENTION_DAYS
 from schemas.settings import Settings
 
 _SID = re.compile(r"(AC|SK)[0-9a-f]{32}", re.ASCII)
@@ -47,9 +46,6 @@ class WorkerSettings(Settings):
     )
     sid_filter_mb: int = Field(
         128, ge=1, le=65536, description="Memory of the filter of sids ever seen."
-    )
-    message_retention_days: int = Field(
-        MESSAGE_RETENTION_DAYS, ge=1, le=400, description="Older events are rejected as too_old."
     )
     currency_rates: dict[str, UsdPerUnit] = Field(
         default_factory=dict, description='USD per unit of other currencies, `{"EUR": "1.08"}`.'

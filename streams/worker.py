@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -30,8 +31,11 @@ from streams import metrics
 from streams.app import create_app, working_sets
 from streams.clickhouse import Deaths, Store, connect
 from streams.continuity import gone_unread, refuse_another_log
+from streams.core.erasure import StubSids
 from streams.core.seen import SidFilter
 from streams.dead_letters import DeadLetterProducer
+from streams.erasing import Eraser
+from streams.erasures import ErasureTable
 from streams.errors import AbandonedError, PoisonRecordError, WorkerStoppedError
 from streams.folding import Folder
 from streams.intake import Chunk
@@ -39,6 +43,8 @@ from streams.loading import Loader
 from streams.memory import keep_freed_memory
 from streams.reader import Log, Reader
 from streams.reference import ReferenceData
+from streams.removal import Removal
+from streams.retention import apply_retention
 from streams.settings import WorkerSettings
 from streams.sink import Sink
 from streams.working_set import Snapshot
@@ -46,6 +52,8 @@ from streams.working_set import Snapshot
 logger = logging.getLogger(__name__)
 
 _HEARTBEAT_S = 1.0
+_LOOK_AGAIN_S = 30.0
+_REMOVAL_TIMEOUT_S = 600.0
 _CATCHING_UP_S = 5.0
 _DRAIN_S = 8.0
 _READY_WITHIN_S = 180.0
@@ -68,7 +76,16 @@ class Worker:
         self._reference = ReferenceData(settings)
         self._reader = Reader(settings.bootstrap_servers, settings.consumer_group)
         self._loader = Loader(store, self._log, self._reader, sids, settings)
-        self._folder = Folder(store, sids, self._reference)
+        stub_of = StubSids(settings.privacy_key).of
+        self._folder = Folder(store, sids, self._reference, stub_of)
+        erasures = ErasureTable(lambda: connect(settings.clickhouse_url, settings.insert_timeout_s))
+        self._eraser = Eraser(erasures, self._reference, self._identity, stub_of)
+        self._removal = Removal(
+            lambda: connect(settings.clickhouse_url, _REMOVAL_TIMEOUT_S), stub_of
+        )
+        self._removing: asyncio.Task[None] | None = None
+        self._to_remove: set[int] = set()
+        self._looked_at = 0.0
         self._sink = Sink(
             lambda: connect(settings.clickhouse_url, settings.insert_timeout_s),
             DeadLetterProducer(settings.bootstrap_servers),
@@ -85,16 +102,27 @@ class Worker:
         self._room = asyncio.Event()
         self._room.set()
         self._flush_now = asyncio.Event()
-        # One thread each: librdkafka's reader, the rules, the sink.
-        self._threads = {name: ThreadPoolExecutor(1, name) for name in ("reader", "fold", "sink")}
+        # One thread each: librdkafka's reader, the rules, the sink, and what removes erased rows.
+        names = ("reader", "fold", "sink", "removal")
+        self._threads = {name: ThreadPoolExecutor(1, name) for name in names}
         self._stopping = False
 
     async def start(self) -> None:
-        """Look whether the log goes on, load the reference data and join the group."""
+        """Look whether the log goes on, load the reference data and join the group.
+
+        Before that the tables get the retention of the settings.
+        """
+        await self._in("sink", self._retain)
         await self._in("reader", self._loader.check)
         await self._in("fold", self._reference.load)
         # Faust cannot be unwound once it has begun to start: without a broker it has to die.
         await self._guard(self.app.start())
+
+    def _retain(self) -> None:
+        settings = self._settings
+        with connect(settings.clickhouse_url, settings.insert_timeout_s) as client:
+            for sentence in apply_retention(client, settings):
+                logger.info("%s", sentence)
 
     async def drain(self) -> None:
         """Stop reading, make durable what was folded, commit it and leave the group."""
@@ -145,6 +173,10 @@ class Worker:
             states = await self._in("reader", self._loader.load, partitions)
             if generation != self._generation:
                 return
+            try:
+                await self._in("reader", self._eraser.load, states, self._abandoned)
+            except AbandonedError:
+                return
             self._states.update({state.partition: state for state in states})
             positions = {state.partition: state.next_offset for state in states}
             await self._in("reader", self._reader.begin, generation, positions)
@@ -153,6 +185,7 @@ class Worker:
         gc.freeze()
         gc.set_threshold(100_000, 50, 1_000_000)
         self._unready_since = None
+        self._looked_at = 0.0
         metrics.PARTITIONS.set(len(states))
         logger.info("folding partitions %s of generation %s", partitions, generation)
 
@@ -211,6 +244,7 @@ class Worker:
             except TimeoutError:
                 self._watch()
             self._flush_now.clear()
+            await self._erase()
             now = time.monotonic()
             is_idle = not any(state.pending for state in self._states.values())
             if not self._states or (is_idle and now - heartbeat < _HEARTBEAT_S):
@@ -219,6 +253,39 @@ class Worker:
                 heartbeat = now
                 await self._in("sink", self._look_at_ends)
             await self._flush_once()
+
+    async def _erase(self) -> None:
+        """Take up new requests for erasure, and look for what they may have left behind."""
+        states = list(self._states.values())
+        is_due = time.monotonic() - self._looked_at > _LOOK_AGAIN_S
+        if not states or not (is_due or self._eraser.has_news(states)):
+            return
+        is_first, self._looked_at = not self._looked_at, time.monotonic()
+        if not self._eraser.has_requests(is_first, time.time_ns() // 1_000_000):
+            return
+        async with self._flushing, self._folding:
+            states, abandoned = list(self._states.values()), self._abandoned
+            try:
+                await self._in("sink", self._eraser.look_again, states, abandoned)
+            except AbandonedError:
+                return
+        # Stubs that are in memory only are durable before anything is deleted.
+        await self._flush_once()
+        self._to_remove = {state.partition for state in states}
+        if self._removing is None or self._removing.done():
+            self._removing = asyncio.create_task(self._guard(self._remove()))
+
+    async def _remove(self) -> None:
+        """Remove erased rows from ClickHouse while everything else goes on."""
+        while partitions := self._to_remove:
+            self._to_remove = set()
+            is_mine = partial(self._eraser.is_mine, partitions=partitions)
+            try:
+                gone = await self._in("removal", self._removal.run, is_mine, self._abandoned)
+            except AbandonedError:
+                return
+            if gone:
+                logger.info("%s rows of erased users were removed", gone)
 
     def _interval_s(self) -> float:
         """When behind, fewer and larger flushes: each writes every cell that changed, whole."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from schemas.rows import CELL_TABLES
 from schemas.units import position, source
 from streams.core.cells import CellRows, CellTable
+from streams.core.erasure import Cuts
 from streams.core.orphans import Orphan, Orphans
 from streams.core.recent import MessageRows, MessageTable
 
@@ -57,6 +58,8 @@ class WorkingSet:
         self.quarantined: dict[int, str] = {}
         self.messages = MessageTable()
         self.orphans = Orphans(MAX_ORPHANS)
+        self.cuts = Cuts()
+        self.receipts: dict[int, str] = {}
         self.dead_letters: list[DeadLetter] = []
         self.as_of_ms = as_of_ms
         self._checked: tuple[int, int] = (-1, 0)

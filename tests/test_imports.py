@@ -37,6 +37,7 @@ _ARRAYS = {
             "columns",
             "counts",
             "decode",
+            "erasure",
             "events",
             "fold",
             "history",

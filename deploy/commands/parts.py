@@ -10,6 +10,8 @@ from deploy import runtime
 from deploy.commands.options import DEFAULT, DataDir
 from deploy.errors import Unusable, sentences
 
+_TIMEOUT_S = 60.0
+
 
 def worker(data_dir: DataDir = DEFAULT) -> None:
     """Run one stream worker, a member of the consumer group."""
@@ -48,20 +50,27 @@ def migrate(
     replication_factor: Annotated[int, typer.Option(min=1, help="Of a new topic.")] = 1,
     data_dir: DataDir = DEFAULT,
 ) -> None:
-    """Give ClickHouse and Kafka the tables and topics that they lack; change none."""
+    """Give ClickHouse and Kafka the tables and topics that they lack, and their retention."""
     runtime.join(data_dir)
     from deploy.migrate import migrate as apply
-    from deploy.topics import check_broker, create_missing_topics
+    from deploy.topics import check_broker, create_missing_topics, set_retention
     from schemas.settings import Settings
     from schemas.topics import topics as wanted
+    from streams.clickhouse import connect
+    from streams.retention import apply_retention
 
     with sentences():
         settings = Settings()
         servers = settings.bootstrap_servers
         done = [f"applied {m.number:04d}_{m.name}" for m in apply(settings.clickhouse_url)]
+        with connect(settings.clickhouse_url, _TIMEOUT_S) as client:
+            done += apply_retention(client, settings)
         if topics:
             check_broker(servers)
-            created = create_missing_topics(servers, wanted(partitions), replication_factor)
+            days = (settings.topic_retention_days, settings.dead_letter_retention_days)
+            some = wanted(partitions, *days)
+            created = create_missing_topics(servers, some, replication_factor)
             done += [f"created the topic {name}" for name in created]
+            done += [f"set the retention of {name}" for name in set_retention(servers, some)]
     for line in done or ["nothing to do"]:
         typer.echo(line)

@@ -24,7 +24,8 @@ from deploy.local.supervisor import TRAFFIC, WORK, Say, Supervisor
 from deploy.migrate import migrate
 from deploy.runtime import Runtime
 from deploy.tokens import refuse_production
-from deploy.topics import create_missing_topics
+from deploy.topics import create_missing_topics, set_retention
+from schemas.settings import Settings
 from schemas.topics import topics
 from streams.settings import PriceSettings
 
@@ -127,7 +128,11 @@ class Platform:
         log = directory.log("kafka")
         broker = kafka.start(directory.kafka, options.kafka_port, log, self._say, options.java)
         self._supervisor.essential(broker)
-        create_missing_topics(f"{_LOOPBACK}:{options.kafka_port}", topics())
+        settings = Settings()
+        days = (settings.topic_retention_days, settings.dead_letter_retention_days)
+        wanted, servers = topics(8, *days), f"{_LOOPBACK}:{options.kafka_port}"
+        create_missing_topics(servers, wanted)
+        set_retention(servers, wanted)
         self._say("Starting ClickHouse")
         password, log = directory.clickhouse_password(), directory.log("clickhouse")
         server = clickhouse.start(directory.clickhouse, options.clickhouse_port, password, log)

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from query_api.access import as_user
-from query_api.answering import answer_about_user
+from query_api.answering import answer_about_user, shown_of
 from query_api.backend import WithBackend
 from query_api.messages import message_detail, message_page, search_of
 from query_api.parameters import MessageParameters, MessageSidPath, RangeParameters
@@ -64,7 +64,8 @@ async def my_messages(
     now = backend.clock()
     retention = backend.settings.message_retention_days
     search = search_of(principal.user_id, parameters, backend.signer, now, retention)
-    return await message_page(backend.pool, search, backend.signer, now)
+    asker = await shown_of(backend, principal.user_id)
+    return await message_page(asker, search, backend.signer, now)
 
 
 # A sid may hold any character, so a slash too.
@@ -79,4 +80,5 @@ async def my_message(
     message_sid: MessageSidPath,
 ) -> MessageDetail:
     """The message with its timeline; 404 also where it is another user's."""
-    return await message_detail(backend.pool, principal.user_id, message_sid, backend.clock())
+    asker = await shown_of(backend, principal.user_id)
+    return await message_detail(asker, principal.user_id, message_sid, backend.clock())

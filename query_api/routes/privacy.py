@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -9,17 +10,19 @@ from fastapi.responses import StreamingResponse
 
 from query_api import questions, reports
 from query_api.access import as_admin, as_user
-from query_api.backend import WithBackend
+from query_api.backend import Backend, WithBackend
 from query_api.bodies import documented_body, json_body
 from query_api.freshness import freshness
 from query_api.parameters import UserIdPath
 from query_api.period import Period
-from query_api.privacy import consent_of, decide, erase
+from query_api.privacy import Retention, consent_of, decide, erase, kept_of, receipts_of
 from query_api.routes.documented import BODY, ERRORS, FILES
-from query_api.routes.reports import as_download
+from query_api.routes.reports import as_download, owner_of
+from query_api.shown import Shown
+from query_api.stamps import STALE_S
 from query_api.tokens import Principal
 from query_api.zones import BUCKET_S, DAY_S, zone_of
-from schemas.api.privacy import ConsentDecision, ConsentState, ErasureReceipt
+from schemas.api.privacy import ConsentDecision, ConsentState, ErasureReceipt, ErasureReceipts
 
 router = APIRouter(tags=["privacy"], responses=ERRORS)
 
@@ -60,19 +63,20 @@ async def decide_my_consent(
 async def my_data_export(
     principal: Annotated[Principal, Depends(as_user)], backend: WithBackend
 ) -> StreamingResponse:
-    """Consent, hashes of own numbers, and every message within retention, as one JSON file."""
+    """Decisions, requests for erasure, hashes of own numbers, daily totals, and every message with
+    its timeline (`rows`), within retention, as one JSON file.
+    """
     now, user_id = backend.clock(), principal.user_id
-    days = backend.settings.message_retention_days
+    settings = backend.settings
+    days = max(settings.message_retention_days, settings.rollup_retention_days)
     start = int(now - days * DAY_S) // BUCKET_S * BUCKET_S
     period = Period("all", start, int(now // BUCKET_S + 1) * BUCKET_S, zone_of("UTC"))
     fresh = freshness(await questions.source_progress(backend.pool))
-    consent = await consent_of(backend.pool, user_id)
-    phones = await questions.phones_of_users(backend.pool, [user_id])
-    head = reports.head_of(user_id, period, now, fresh.data_as_of) | {
-        "consent": consent.model_dump(mode="json"),
-        "phone_hashes": [f"{value:016x}" for row in phones for value in row["phone_hashes"]],
-    }
-    report = reports.message_report(user_id, period, "json", head)
+    owner = await owner_of(backend, user_id)
+    shown = Shown(backend.pool, owner.erased_before)
+    head = reports.head_of(user_id, period, now, fresh.data_as_of)
+    head |= await kept_of(shown, user_id, period, _retention(backend))
+    report = reports.data_export(owner, period, head)
     return await as_download(backend, report, reports.file_name("sms-data", period, "json"))
 
 
@@ -80,9 +84,8 @@ async def my_data_export(
 async def erase_my_data(
     principal: Annotated[Principal, Depends(as_user)], backend: WithBackend
 ) -> ErasureReceipt:
-    """Everything that was folded until now; later messages count normally."""
-    user_id = principal.user_id
-    return await erase(backend.pool, backend.publisher, user_id, user_id, backend.clock())
+    """Everything that was published until now, hidden from this answer on; later messages count."""
+    return await _erase(backend, principal.user_id, principal.user_id)
 
 
 @router.delete(
@@ -94,4 +97,38 @@ async def erase_user_data(
     backend: WithBackend,
 ) -> ErasureReceipt:
     """As the user's own request."""
-    return await erase(backend.pool, backend.publisher, user_id, principal.user_id, backend.clock())
+    return await _erase(backend, user_id, principal.user_id)
+
+
+async def _erase(backend: Backend, user_id: int, requested_by: int) -> ErasureReceipt:
+    receipt_id = await erase(
+        backend.pool, backend.publisher, user_id, requested_by, backend.clock()
+    )
+    # This process reads anew; the answer waits until every other one has, too.
+    backend.stamps.forget()
+    await asyncio.sleep(STALE_S)
+    receipts = await receipts_of(backend.pool, user_id, _retention(backend))
+    return next(each for each in receipts.erasures if each.receipt_id == receipt_id)
+
+
+@router.get("/api/v1/analytics/me/erasures", summary="What became of my requests for erasure")
+async def my_erasures(
+    principal: Annotated[Principal, Depends(as_user)], backend: WithBackend
+) -> ErasureReceipts:
+    """What was removed, and when it is gone from tables, files and topics."""
+    return await receipts_of(backend.pool, principal.user_id, _retention(backend))
+
+
+@router.get(
+    "/api/v1/analytics/admin/users/{user_id}/erasures",
+    summary="What became of a user's requests for erasure",
+    dependencies=[Depends(as_admin)],
+)
+async def user_erasures(user_id: UserIdPath, backend: WithBackend) -> ErasureReceipts:
+    """The answer that the user gets from `/me/erasures`."""
+    return await receipts_of(backend.pool, user_id, _retention(backend))
+
+
+def _retention(backend: Backend) -> Retention:
+    settings = backend.settings
+    return Retention(settings.topic_retention_days, settings.dead_letter_retention_days)

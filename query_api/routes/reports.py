@@ -13,7 +13,7 @@ from query_api.access import as_admin, as_user
 from query_api.backend import Backend, WithBackend
 from query_api.freshness import freshness
 from query_api.parameters import CostExportParameters, ReportParameters
-from query_api.reports import Report
+from query_api.reports import Owner, Report
 from query_api.routes.documented import ERRORS, FILES
 from query_api.tokens import Principal
 
@@ -77,9 +77,16 @@ async def _usage_report(
     fresh = freshness(await questions.source_progress(backend.pool))
     head = reports.head_of(user_id, period, now, fresh.data_as_of)
     make = reports.daily_report if parameters.detail == "daily" else reports.message_report
-    report = make(user_id, period, parameters.format, head)
+    owner = None if user_id is None else await owner_of(backend, user_id)
+    report = make(owner, period, parameters.format, head)
     name = reports.file_name("sms-usage-report", period, parameters.format)
     return await as_download(backend, report, name, with_bom=parameters.bom)
+
+
+async def owner_of(backend: Backend, user_id: int) -> Owner:
+    """Whose rows a report is to have, and which of them."""
+    await backend.stamps.of_user(user_id)
+    return Owner(user_id, backend.stamps.erased_before(user_id))
 
 
 async def as_download(

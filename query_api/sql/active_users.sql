@@ -13,15 +13,19 @@ FROM
     (
         SELECT user_id, messages
         FROM user_usage_1d FINAL
-        WHERE bucket >= toDateTime({days_start:UInt32}, 'UTC')
+        LEFT ANY JOIN erased_before USING (user_id, source)
+        WHERE version >= position
+          AND bucket >= toDateTime({days_start:UInt32}, 'UTC')
           AND bucket < toDateTime({days_end:UInt32}, 'UTC')
         UNION ALL
         SELECT user_id, messages
         FROM user_usage_15m FINAL
-        WHERE (bucket >= toDateTime({start:UInt32}, 'UTC')
-               AND bucket < toDateTime({days_start:UInt32}, 'UTC'))
-           OR (bucket >= toDateTime({days_end:UInt32}, 'UTC')
-               AND bucket < toDateTime({end:UInt32}, 'UTC'))
+        LEFT ANY JOIN erased_before USING (user_id, source)
+        WHERE version >= position
+          AND ((bucket >= toDateTime({start:UInt32}, 'UTC')
+                AND bucket < toDateTime({days_start:UInt32}, 'UTC'))
+               OR (bucket >= toDateTime({days_end:UInt32}, 'UTC')
+                   AND bucket < toDateTime({end:UInt32}, 'UTC')))
     )
     GROUP BY user_id
     HAVING sum(messages) > 0

@@ -59,13 +59,17 @@ FROM
                segments, status_failed, base_micros, carrier_fee_micros, failed_fee_micros,
                provisional_micros
         FROM user_usage_1d FINAL
-        WHERE bucket >= toDateTime({start:UInt32}, 'UTC') AND bucket < toDateTime({end:UInt32}, 'UTC')
+        LEFT ANY JOIN erased_before USING (user_id, source)
+        WHERE version >= position
+          AND bucket >= toDateTime({start:UInt32}, 'UTC') AND bucket < toDateTime({end:UInt32}, 'UTC')
         UNION ALL
         SELECT 0 AS owner, -1 AS sign, bucket, direction, message_type, country_code, messages,
                segments, status_failed, base_micros, carrier_fee_micros, failed_fee_micros,
                provisional_micros
         FROM user_usage_1d FINAL
-        WHERE bucket >= toDateTime({start:UInt32}, 'UTC') AND bucket < toDateTime({end:UInt32}, 'UTC')
+        LEFT ANY JOIN erased_before USING (user_id, source)
+        WHERE version >= position
+          AND bucket >= toDateTime({start:UInt32}, 'UTC') AND bucket < toDateTime({end:UInt32}, 'UTC')
         UNION ALL
         SELECT 0 AS owner, 1 AS sign, bucket, direction, message_type, country_code, messages,
                segments, status_failed, base_micros, carrier_fee_micros, failed_fee_micros,

@@ -14,7 +14,8 @@ SELECT
     toUnixTimestamp(minIf(bucket, cell.messages > 0)) AS first_day,
     toUnixTimestamp(maxIf(bucket, cell.messages > 0)) AS last_day
 FROM user_usage_1d AS cell FINAL
-WHERE {is_any_user:UInt8} = 1 OR user_id IN {users:Array(UInt64)}
+LEFT ANY JOIN erased_before USING (user_id, source)
+WHERE version >= position AND ({is_any_user:UInt8} = 1 OR user_id IN {users:Array(UInt64)})
 GROUP BY user_id
 HAVING messages > 0
    AND ({is_first:UInt8} = 1

@@ -5,6 +5,7 @@
 -- Units: keyed hashes, each once, in order; at most 20 of a user.
 SELECT user_id, arraySort(groupUniqArray(20)(phone_hash)) AS phone_hashes
 FROM usage_log FINAL
-WHERE user_id IN {users:Array(UInt64)} AND phone_hash != 0
+LEFT ANY JOIN erased_before USING (user_id, source)
+WHERE first_position >= position AND user_id IN {users:Array(UInt64)} AND phone_hash != 0
 GROUP BY user_id
 ORDER BY user_id

@@ -2,6 +2,7 @@
 -- Grain: one row per direction, message type and country.
 -- Parameters:
 --   user_id                       whose
+--   erased_before                 by source: the position before which all of the user's is erased
 --   start, end                    the range [start, end), epoch seconds on 15-minute boundaries
 --   days_start, days_end          the whole UTC days inside the range, answered by the daily table;
 --                                 both equal end where there are none
@@ -48,7 +49,7 @@ FROM
            failed_fee_micros, provisional_micros, processing_count, processing_sum_us,
            processing_max_us, processing_bins, processing_counts, error_codes, error_messages
     FROM user_usage_1d FINAL
-    WHERE user_id = {user_id:UInt64}
+    WHERE user_id = {user_id:UInt64} AND version >= {erased_before:Map(UInt32, UInt64)}[source]
       AND bucket >= toDateTime({days_start:UInt32}, 'UTC')
       AND bucket < toDateTime({days_end:UInt32}, 'UTC')
     UNION ALL
@@ -59,7 +60,7 @@ FROM
            failed_fee_micros, provisional_micros, processing_count, processing_sum_us,
            processing_max_us, processing_bins, processing_counts, error_codes, error_messages
     FROM user_usage_15m FINAL
-    WHERE user_id = {user_id:UInt64}
+    WHERE user_id = {user_id:UInt64} AND version >= {erased_before:Map(UInt32, UInt64)}[source]
       AND ((bucket >= toDateTime({start:UInt32}, 'UTC')
             AND bucket < toDateTime({days_start:UInt32}, 'UTC'))
            OR (bucket >= toDateTime({days_end:UInt32}, 'UTC')

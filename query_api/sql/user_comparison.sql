@@ -31,7 +31,9 @@ FROM
            status_failed + status_undelivered AS bad_status,
            base_micros + carrier_fee_micros + failed_fee_micros AS micros
     FROM user_usage_1d FINAL
-    WHERE bucket >= toDateTime({days_start:UInt32}, 'UTC')
+    LEFT ANY JOIN erased_before USING (user_id, source)
+    WHERE version >= position
+      AND bucket >= toDateTime({days_start:UInt32}, 'UTC')
       AND bucket < toDateTime({days_end:UInt32}, 'UTC')
     UNION ALL
     SELECT user_id, messages, segments,
@@ -39,10 +41,12 @@ FROM
            status_failed + status_undelivered AS bad_status,
            base_micros + carrier_fee_micros + failed_fee_micros AS micros
     FROM user_usage_15m FINAL
-    WHERE (bucket >= toDateTime({start:UInt32}, 'UTC')
-           AND bucket < toDateTime({days_start:UInt32}, 'UTC'))
-       OR (bucket >= toDateTime({days_end:UInt32}, 'UTC')
-           AND bucket < toDateTime({end:UInt32}, 'UTC'))
+    LEFT ANY JOIN erased_before USING (user_id, source)
+    WHERE version >= position
+      AND ((bucket >= toDateTime({start:UInt32}, 'UTC')
+            AND bucket < toDateTime({days_start:UInt32}, 'UTC'))
+           OR (bucket >= toDateTime({days_end:UInt32}, 'UTC')
+               AND bucket < toDateTime({end:UInt32}, 'UTC')))
 ) AS usage
 GROUP BY user_id
 HAVING messages > 0

@@ -2,6 +2,7 @@
 -- Grain: one row per local day, direction, message type and country, in this order.
 -- Parameters:
 --   user_id                       whose
+--   erased_before                 by source: the position before which all of the user's is erased
 --   start, end                    the range [start, end), epoch seconds on 15-minute boundaries
 --   clock_starts, clock_offsets   stretches of constant UTC offset in the range: where each begins
 --                                 (epoch seconds, the first is start), seconds to add to UTC
@@ -30,7 +31,7 @@ SELECT
     sum(cell.failed_fee_micros) AS failed_fee_micros,
     sum(cell.provisional_micros) AS provisional_micros
 FROM user_usage_15m AS cell FINAL
-WHERE user_id = {user_id:UInt64}
+WHERE user_id = {user_id:UInt64} AND version >= {erased_before:Map(UInt32, UInt64)}[source]
   AND bucket >= toDateTime({start:UInt32}, 'UTC') AND bucket < toDateTime({end:UInt32}, 'UTC')
 GROUP BY date, direction, message_type, country_code
 HAVING messages != 0 OR cost_micros != 0

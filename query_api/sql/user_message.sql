@@ -2,6 +2,7 @@
 -- Grain: one row, none where the user has no such message.
 -- Parameters:
 --   user_id                       whose
+--   erased_before                 by source: the position before which all of the user's is erased
 --   message_sid                   which
 -- Units: micro-USD, microseconds, milliseconds; hash 0: no counterparty is known. history_* are
 --   parallel arrays in order of position, empty while nothing followed the first event.
@@ -33,4 +34,4 @@ SELECT
     history_price_micros,
     history_at_ms
 FROM usage_log FINAL
-WHERE user_id = {user_id:UInt64} AND message_sid = {message_sid:String}
+WHERE user_id = {user_id:UInt64} AND first_position >= {erased_before:Map(UInt32, UInt64)}[source] AND message_sid = {message_sid:String}

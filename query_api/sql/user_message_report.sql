@@ -2,6 +2,7 @@
 -- Grain: one row per message, by rising (occurred_at, message_sid).
 -- Parameters:
 --   user_id                       whose
+--   erased_before                 by source: the position before which all of the user's is erased
 --   start, end                    the range [start, end), epoch seconds
 --   is_csv                        1 for a table: a sid that a spreadsheet would take for a formula
 --                                 gets an apostrophe in front
@@ -31,7 +32,7 @@ SELECT
     log.provisional_micros AS provisional_micros,
     toString(log.cost_source) AS cost_source
 FROM usage_log AS log FINAL
-WHERE user_id = {user_id:UInt64}
+WHERE user_id = {user_id:UInt64} AND first_position >= {erased_before:Map(UInt32, UInt64)}[source]
   AND log.occurred_at >= toDateTime64({start:UInt32}, 3, 'UTC')
   AND log.occurred_at < toDateTime64({end:UInt32}, 3, 'UTC')
 ORDER BY log.occurred_at, log.message_sid

@@ -2,6 +2,7 @@
 -- Grain: one row per message, by falling (occurred_at, message_sid).
 -- Parameters:
 --   user_id                       whose
+--   erased_before                 by source: the position before which all of the user's is erased
 --   from_ms, to_ms                the range [from_ms, to_ms) of occurred_at, epoch milliseconds
 --   direction, status, country    only these; an empty text is any
 --   is_any_error, error_code      1 for any or no error code, else only this one
@@ -34,7 +35,7 @@ SELECT
     failed_fee_micros,
     provisional_micros
 FROM usage_log FINAL
-WHERE user_id = {user_id:UInt64}
+WHERE user_id = {user_id:UInt64} AND first_position >= {erased_before:Map(UInt32, UInt64)}[source]
   AND occurred_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
   AND occurred_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
   AND occurred_at <= fromUnixTimestamp64Milli({after_ms:Int64}, 'UTC')

@@ -2,6 +2,7 @@
 -- Grain: exactly one row.
 -- Parameters:
 --   user_id                       whose
+--   erased_before                 by source: the position before which all of the user's is erased
 --   start, end                    the range [start, end), epoch seconds on 15-minute boundaries
 --   least                         failed messages from which on a number is listed
 --   page_rows                     how many numbers are listed at most
@@ -63,7 +64,7 @@ FROM
                  [if(num_media = 0, if(body_length <= 160, 1, intDiv(body_length + 152, 153)), 0)],
                  is_mms) AS number_mms
     FROM usage_log FINAL
-    WHERE user_id = {user_id:UInt64}
+    WHERE user_id = {user_id:UInt64} AND first_position >= {erased_before:Map(UInt32, UInt64)}[source]
       AND occurred_at >= toDateTime64({start:UInt32}, 3, 'UTC')
       AND occurred_at < toDateTime64({end:UInt32}, 3, 'UTC')
     GROUP BY number

@@ -142,6 +142,24 @@ class CellTable:
         self._drop(gone)
         return len(gone)
 
+    def forget(self, users: Ints, before: Ints) -> int:
+        """Drop the cells of these users (in order) that were last changed before a position each.
+
+        As if they had never been, whether they are durable or not; returns how many there were.
+        """
+        rows = np.flatnonzero(self.last[: self._used] >= 0)
+        owners = self.keys["user_id"][rows]
+        places = np.minimum(np.searchsorted(users, owners), len(users) - 1)
+        gone = rows[(users[places] == owners) & (self.last[rows] < before[places])]
+        self.is_dirty[gone] = False
+        self._drop(gone)
+        return len(gone)
+
+    def write_again(self, users: Ints) -> None:
+        """Have the next flush write all cells of these users once more."""
+        rows = np.flatnonzero(self.last[: self._used] >= 0)
+        self.is_dirty[rows[np.isin(self.keys["user_id"][rows], users)]] = True
+
     def _drop(self, rows: Ints) -> None:
         for name in _bytes(self.keys[rows]):
             del self.rows[name]

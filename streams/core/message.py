@@ -190,6 +190,11 @@ def _take_numbers(made: Messages, events: Events, reference: Reference) -> None:
             country = None if number is None else reference.country_of(number)
             made["country"][place] = country_number(country or "ZZ")
     made["country"][made["country"] == 0] = UNKNOWN_COUNTRY
+    if reference.withdrawn:
+        # Who does not consent leaves nothing that leads back to him.
+        withdrawn = made["user_decision"] == USER_DECISIONS["consent_withdrawn"]
+        for name in ("phone_hash", "counterparty_hash"):
+            made[name][withdrawn] = 0
 
 
 def _price(made: Messages, prices: list[str | None], shapes: Any, reference: Reference) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
+
+import msgspec
 
 from streams.core.history import Entry
 
 WAIT_MS = 72 * 3_600_000
 """By log time: once the partition has records that much younger, the message will not come."""
 
+_NUMBERS = {"phone_number", "counterparty"}
+
 
 class Orphan(NamedTuple):
     """A receipt without its message; `source` is where it was read from, `key` and `value` its
-    record for the dead letters, `is_gone` set when it waits no longer."""
+    record for the dead letters, `is_gone` set when it waits no longer, `user_id` whose it is, as
+    far as is known, else 0."""
 
     source: int
     sid: bytes
@@ -22,6 +27,17 @@ class Orphan(NamedTuple):
     key: bytes
     value: bytes
     is_gone: bool = False
+    user_id: int = 0
+
+
+def at_rest(orphan: Orphan) -> Orphan:
+    """An orphan as it may be stored: without phone numbers, in its key or its value."""
+    key = orphan.key if orphan.key.isdigit() else b""
+    fields = msgspec.json.decode(orphan.value) if orphan.value else {}
+    if not _NUMBERS & fields.keys():
+        return orphan._replace(key=key)
+    rest = {name: content for name, content in fields.items() if name not in _NUMBERS}
+    return orphan._replace(key=key, value=msgspec.json.encode(rest))
 
 
 class Orphans:
@@ -66,6 +82,28 @@ class Orphans:
         ]
         return [self._end(place).entry for place in sorted(taken, key=lambda place: place[1])]
 
+    def rename(self, before: bytes, after: bytes) -> None:
+        """Let the orphans of a sid wait for another one."""
+        places = self._by_sid.pop(before, [])
+        for place in places:
+            self._put(place, self._waiting[place]._replace(sid=after))
+        if places:
+            self._by_sid.setdefault(after, []).extend(places)
+
+    def forget(self, is_of: Callable[[Orphan], bool], stub_of: Callable[[bytes], bytes]) -> int:
+        """Take sid, key and value from those that are of somebody; they wait on. How many."""
+        found = [orphan for orphan in self._waiting.values() if is_of(orphan)]
+        for orphan in found:
+            place = (orphan.source, orphan.entry.position)
+            self._put(place, orphan._replace(key=b"", value=b"", user_id=0))
+        for sid in {orphan.sid for orphan in found}:
+            self.rename(sid, stub_of(sid))
+        for place, orphan in self._changed.items():
+            if orphan.is_gone and is_of(orphan):
+                bare = orphan._replace(key=b"", value=b"", user_id=0)
+                self._changed[place] = bare._replace(sid=stub_of(orphan.sid))
+        return len(found)
+
     def expire(self, record_ms: int) -> list[Orphan]:
         """Those that have waited too long at this time of the log, or are too many."""
         gone: list[tuple[int, int]] = []
@@ -85,6 +123,9 @@ class Orphans:
             else:
                 self._written.add(place)
         return list(changed.values())
+
+    def _put(self, place: tuple[int, int], orphan: Orphan) -> None:
+        self._waiting[place] = self._changed[place] = orphan
 
     def _end(self, place: tuple[int, int]) -> Orphan:
         orphan = self._waiting.pop(place)

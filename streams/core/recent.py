@@ -81,6 +81,25 @@ class MessageTable:
             self.histories[self._sids[row]] = history
         self._is_dirty[rows] = self._has_history[rows] = True
 
+    def rename(self, rows: Ints, sids: Sequence[bytes], messages: Messages) -> None:
+        """Put messages with other sids into rows; they are to be written again.
+
+        Where the new sid is here already, that message stays, and the row is only forgotten.
+        """
+        as_bytes(self.rows)[rows] = as_bytes(messages)
+        for row, sid in zip(rows.tolist(), sids, strict=True):
+            before = self._sids[row]
+            if self._index.get(before) == row:
+                del self._index[before]
+            history = self.histories.pop(before, None)
+            is_new = self._index.setdefault(sid, row) == row
+            # No message has an empty sid.
+            self._sids[row] = sid if is_new else b""
+            if history is not None and is_new:
+                self.histories[sid] = history
+            self._is_dirty[row] = is_new
+            self._has_history[row] &= is_new
+
     def gather(self, rows: Ints) -> Messages:
         """A copy of the messages in these rows."""
         return gather(self.rows, rows)

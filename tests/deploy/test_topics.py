@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
-from deploy.topics import create_missing_topics, missing_topics
+from deploy.topics import create_missing_topics, missing_topics, set_retention
 from schemas.topics import Topic, topics
 
 pytestmark = pytest.mark.live
@@ -31,3 +31,16 @@ def test_a_topic_that_exists_is_left_as_it_is(kafka: str) -> None:
     assert create_missing_topics(kafka, [Topic("existing", 5), Topic("absent")]) == ["absent"]
     present = AdminClient({"bootstrap.servers": kafka}).list_topics(timeout=10).topics
     assert len(present["existing"].partitions) == 3
+
+
+def test_retention_follows_the_settings_and_nothing_else_does(kafka: str) -> None:
+    config = {"retention.ms": "1000000", "max.message.bytes": "70000"}
+    create_missing_topics(kafka, [Topic("retained", 1, config), Topic("compacted")])
+    wanted = [Topic("retained", 1, {"retention.ms": "2000000"}), Topic("compacted")]
+    assert set_retention(kafka, wanted) == ["retained"]
+    assert set_retention(kafka, wanted) == []
+    resource = ConfigResource(ResourceType.TOPIC, "retained")
+    admin = AdminClient({"bootstrap.servers": kafka})
+    settings = admin.describe_configs([resource])[resource].result(10)
+    assert settings["retention.ms"].value == "2000000"
+    assert settings["max.message.bytes"].value == "70000"

@@ -37,6 +37,7 @@ MATRIX = {
     "GET /me/messages": _OWN,
     "GET /me/messages/{message_sid:path}": _OWN,
     "GET /me/consent": _OWN,
+    "GET /me/erasures": _OWN,
     "GET /me/sms-usage-report": _OWN_FILE,
     "GET /me/data-export": _OWN_FILE,
     "PUT /me/consent": Route(_ANYBODY, "own"),
@@ -49,6 +50,7 @@ MATRIX = {
     "GET /admin/cost-export": _SYSTEM,
     "GET /admin/users/{user_id}/sms-analytics": _USERS,
     "GET /admin/users/{user_id}/sms-costs": _USERS,
+    "GET /admin/users/{user_id}/erasures": _USERS,
     "DELETE /admin/users/{user_id}/data": Route(_ADMIN, "of the path", status=202),
 }
 

@@ -44,6 +44,11 @@ class Topic:
             raise UnavailableError("The message log cannot be reached.", reason="kafka")
         self.records.append((topic, key, value))
 
+    async def log_of(self, topic: str) -> tuple[str, dict[int, int]]:
+        if self.is_away:
+            raise UnavailableError("The message log cannot be reached.", reason="kafka")
+        return "topic-1", {0: 500, 1: 0}
+
     def close(self) -> None:
         """Nothing is open."""
 
@@ -113,11 +118,19 @@ def test_an_erasure_is_accepted(
     answer = client.delete(_BASE + path, headers=headers)
     assert answer.status_code == 202
     receipt = answer.json()
+    assert client.get(f"{_BASE}/me/erasures", headers=bearer(user_id=42)).json() == {
+        "user_id": 42,
+        "erasures": [receipt],
+    }
     assert re.fullmatch("[0-9a-f]{32}", receipt.pop("receipt_id"))
     assert receipt == {
         "user_id": 42,
         "status": "accepted",
         "requested_at": "2026-11-03T12:34:56.789000Z",
+        "completed_at": None,
+        "removed": None,
+        "files_gone_by": None,
+        "topics_gone_by": "2026-11-17T12:34:56.789000Z",
         "usage_topic_retention_days": 7,
         "dead_letter_retention_days": 7,
     }
@@ -125,6 +138,7 @@ def test_an_erasure_is_accepted(
     assert (name, key) == ("sms.privacy.v1", "42:erasure")
     record = msgspec.json.decode(value, type=Erasure)
     assert (record.user_id, record.requested_by) == (42, by)
+    assert (record.topic_id, record.log_ends) == ("topic-1", {"0": 500, "1": 0})
     log = client.get(f"{_BASE}/admin/audit", headers=headers).json()["entries"]
     (entry,) = [entry for entry in log if entry["method"] == "DELETE"]
     assert (entry["actor_id"], entry["subject_id"], entry["status"]) == (by, 42, 202)
@@ -154,13 +168,27 @@ def test_an_export_has_everything_of_the_user_and_nothing_else(
     ]
     text = "\n".join(map(json.dumps, lines))
     lasting_client.raw_insert("usage_log", insert_block=text, fmt="JSONEachRow")
+    total = {
+        "user_id": 42,
+        "bucket": int(_NOW.timestamp()) // 900 * 900,
+        "messages": 2,
+        "version": 1,
+    }
+    total |= {"direction": "inbound", "message_type": "sms", "country_code": "US"}
+    lasting_client.raw_insert("user_usage_15m", insert_block=json.dumps(total), fmt="JSONEachRow")
     _put(client, bearer(), analytics=False)
+    client.delete(f"{_BASE}/me/data", headers=bearer())
     answer = client.get(f"{_BASE}/me/data-export", headers=bearer())
     assert answer.headers["content-disposition"].startswith('attachment; filename="sms-data_')
     body = answer.json()
     assert body["user_id"] == 42
     assert body["consent"]["analytics"] is False
+    assert [each["analytics"] for each in body["consents"]] == [False]
+    assert [each["status"] for each in body["erasures"]] == ["accepted"]
     assert body["phone_hashes"] == ["00000000000000ff"]
+    (totals,) = body["totals"]
+    assert (totals["date"], totals["messages"], totals["cost_micros"]) == ("2026-11-03", 2, 0)
+    assert {"timeline", "latency_ms", "non_gsm_characters"} <= body["rows"][0].keys()
     assert [row["message_sid"] for row in body["rows"]] == ["old", "=new"]
 
 

@@ -22,6 +22,8 @@ class Tables:
     def __init__(self, progress: dict[int, int], cells: dict[tuple[int, int], int]) -> None:
         self.progress = progress
         self.cells = cells
+        self.erasures = ""
+        self.erased: Rows = []
         self.asked: list[tuple[str, Any]] = []
         self.is_failing = False
         self.oldest = 10**9
@@ -33,9 +35,17 @@ class Tables:
             raise OSError("gone")
         if question == "source_progress":
             return [
-                {"source": s, "next_offset": n, "partitions": 1, "as_of_ms": n * 1000}
+                {
+                    "source": s,
+                    "next_offset": n,
+                    "partitions": 1,
+                    "as_of_ms": n * 1000,
+                    "erasures": self.erasures,
+                }
                 for s, n in self.progress.items()
             ]
+        if question == "erased_users":
+            return self.erased
         rows = [
             {"user_id": user, "source": source, "newest": version, "oldest": self.oldest}
             for (user, source), version in self.cells.items()
@@ -228,18 +238,44 @@ def test_the_system_changes_at_most_once_a_second() -> None:
     async def story() -> None:
         stamps = Stamps(tables, clock)
         first = await asyncio.gather(*(stamps.of_system() for _ in range(5)))
-        assert {reading.stamp for reading in first} == {((1, 50),)}
+        assert {reading.stamp for reading in first} == {((1, 50), "")}
         tables.progress[1] = 51
         clock.now += 0.9
         assert await stamps.of_system() == first[0]
         clock.now += 0.2
         later = await stamps.of_system()
-        assert (later.stamp, later.fresh.as_of_ms) == (((1, 51),), 51_000)
+        assert (later.stamp, later.fresh.as_of_ms) == (((1, 51), ""), 51_000)
         assert len(tables.asked) == 2
         # A clock that was set back must not keep it for ever.
         tables.progress[1] = 52
         clock.now -= 50
-        assert (await stamps.of_system()).stamp == ((1, 52),)
+        assert (await stamps.of_system()).stamp == ((1, 52), "")
+
+    asyncio.run(story())
+
+
+def test_an_erasure_makes_other_stamps_and_says_what_is_not_to_be_shown() -> None:
+    tables, clock = Tables({1: 50}, {(2, 1): 20, (3, 1): 30}), Clock()
+
+    async def story() -> None:
+        stamps = Stamps(tables, clock)
+        before = [await stamps.of_user(2), await stamps.of_user(3), await stamps.of_system()]
+        tables.erased = [{"user_id": 2, "source": 1, "position": 40, "changed_ms": 5}]
+        tables.erasures = "5 1"
+        stamps.forget()
+        after = [await stamps.of_user(2), await stamps.of_user(3), await stamps.of_system()]
+        assert [a.stamp == b.stamp for a, b in zip(before, after, strict=True)] == [
+            False,
+            True,
+            False,
+        ]
+        assert stamps.erased_before(2) == {1: 40}
+        assert stamps.erased_before(3) == {}
+        # Nothing new is asked while the text is the same.
+        tables.asked.clear()
+        clock.now += 1
+        await stamps.of_user(2)
+        assert tables.questions() == ["source_progress"]
 
     asyncio.run(story())
 

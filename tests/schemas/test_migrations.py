@@ -63,7 +63,7 @@ def _parse(sql: str) -> tuple[str, _Table]:
 
 
 def _with_additions(tables: dict[str, _Table]) -> dict[str, _Table]:
-    """The tables after every `ALTER TABLE … ADD COLUMN`, in the order of the migrations."""
+    """The tables after every `ALTER TABLE … ADD COLUMN` and `… MODIFY COLUMN`, in order."""
     for migration in MIGRATIONS:
         _, statement = _comments_and_statement(migration.sql)
         for added in _ADDED.finditer(statement):
@@ -73,13 +73,18 @@ def _with_additions(tables: dict[str, _Table]) -> dict[str, _Table]:
             kinds = table.columns | {added["column"]: " ".join(added["kind"].split())}
             table.columns.clear()
             table.columns.update((name, kinds[name]) for name in names)
+        for changed in _CHANGED.finditer(statement):
+            table = tables[migration.sql.split("ALTER TABLE ")[1].split()[0]]
+            assert changed["column"] in table.columns
+            table.columns[changed["column"]] = " ".join(changed["kind"].split())
     return tables
 
 
 _ADDED = re.compile(
     r"ADD COLUMN IF NOT EXISTS (?P<column>\w+)\s+(?P<kind>.+?)\s+AFTER (?P<after>\w+)", re.DOTALL
 )
-_CREATED = [migration for migration in MIGRATIONS if migration.name.startswith("create_")]
+_CHANGED = re.compile(r"MODIFY COLUMN (?P<column>\w+)\s+(?P<kind>.+)", re.DOTALL)
+_CREATED = [migration for migration in MIGRATIONS if "CREATE TABLE" in migration.sql]
 _TABLES = _with_additions(dict(_parse(migration.sql) for migration in _CREATED))
 
 
@@ -92,7 +97,7 @@ def test_name_is_verb_and_object(migration: Migration) -> None:
     verb, _, noun = migration.name.partition("_")
     assert verb in {"create", "add", "change", "drop"}
     if verb == "create":
-        assert noun == _parse(migration.sql)[0]
+        assert re.search(rf"^CREATE (TABLE|VIEW) IF NOT EXISTS {noun}\b", migration.sql, re.M)
     else:
         assert any(noun.startswith(table) for table in _TABLES)
 
@@ -172,7 +177,8 @@ for sql in json.load(sys.stdin):
     connection.query(sql)
 answer = connection.query(
     "SELECT table, groupArray(name) FROM"
-    " (SELECT table, name FROM system.columns WHERE database = currentDatabase()"
+    " (SELECT table, name FROM system.columns WHERE database = currentDatabase() AND table IN"
+    "  (SELECT name FROM system.tables WHERE database = currentDatabase() AND engine != 'View')"
     "  ORDER BY table, position) GROUP BY table", "JSONCompact")
 print(answer)
 """

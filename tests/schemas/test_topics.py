@@ -27,7 +27,7 @@ def test_usage() -> None:
     usage = _by_name()[topics.USAGE]
     assert usage.partitions == 8
     assert usage.config["message.timestamp.type"] == "LogAppendTime"
-    (other, *_) = topics.topics(usage_partitions=3, usage_retention_days=30)
+    (other, *_) = topics.topics(usage_partitions=3, usage_days=30)
     assert (other.partitions, other.config["retention.ms"]) == (3, str(30 * _DAY_MS))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas.rows import CELL_TABLES
 from streams.core.cells import CellRows, CellTable, Keys
+from streams.core.erasure import StubSids
 from streams.core.history import Entry
 from streams.core.message import Reference
 from streams.core.orphans import Orphan
@@ -119,7 +120,7 @@ def make_folder(
     """A folder that reads from `disk`."""
     store: Any = disk
     given: Any = known or GivenReference(reference())
-    return Folder(store, sids or SidFilter(1), given)
+    return Folder(store, sids or SidFilter(1), given, StubSids("a-key-of-tests").of)
 
 
 def new_state(next_offset: int = 0) -> WorkingSet:

@@ -32,6 +32,7 @@ from schemas.topics import DEAD_LETTERS, USAGE
 from schemas.units import partition_of, source_epoch
 from streams import reconcile
 from streams.clickhouse import connect
+from streams.reader import Log
 from tests.streams.conftest import create_topics, delete_topics
 from tests.streams.records import read, send
 
@@ -104,6 +105,10 @@ class Bench:
             }
         finally:
             consumer.close()
+
+    def topic_id(self) -> str:
+        """The id of the usage topic."""
+        return Log(self.broker).identity()[0]
 
     def committed(self) -> dict[int, int]:
         """The group's committed offsets, of those partitions that have one."""

@@ -13,6 +13,7 @@ import pytest
 
 from schemas.events import MESSAGE_RETENTION_DAYS, UsageEvent
 from schemas.rates import bundled_card
+from streams.core.erasure import StubSids
 from streams.core.message import Reference
 from streams.core.orphans import WAIT_MS
 from streams.core.pricing import RateIndex, usd_rates
@@ -67,7 +68,7 @@ def _fold(examples: Iterable[Example]) -> WorkingSet:
         [example.value for example in records],
         [example.timestamp_ms for example in records],
     )
-    Folder(store, SidFilter(1), reference).fold(state, chunk)
+    Folder(store, SidFilter(1), reference, StubSids("a-key-of-tests").of).fold(state, chunk)
     return state
 
 
@@ -76,7 +77,7 @@ def _wait(state: WorkingSet, until_ms: int) -> None:
     store: Any = _EmptyStore()
     reference: Any = _FixedReference()
     last = Chunk(1, 3, [state.next_offset], [None], [None], [until_ms])
-    Folder(store, SidFilter(1), reference).fold(state, last)
+    Folder(store, SidFilter(1), reference, StubSids("a-key-of-tests").of).fold(state, last)
     assert state.dead_letters.pop(0).reason == "invalid_json"
 
 

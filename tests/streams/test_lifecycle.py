@@ -14,6 +14,7 @@ import pytest
 
 from schemas.rows import CELL_TABLES, COUNTERS, SYSTEM_1D, USER_15M
 from schemas.statuses import RANK
+from streams.core.erasure import StubSids
 from streams.core.orphans import WAIT_MS
 from streams.core.seen import SidFilter
 from streams.folding import Folder
@@ -37,7 +38,7 @@ class _NoStore:
 def _folder() -> Folder:
     known = reference(rates=rates(rate(), exempt=(_EXEMPT,)))
     data = SimpleNamespace(current=known, catch_up=lambda: None)
-    return Folder(cast(Any, _NoStore()), SidFilter(1), cast(Any, data))
+    return Folder(cast(Any, _NoStore()), SidFilter(1), cast(Any, data), StubSids("k").of)
 
 
 def _event(sid: str, at_s: int, **fields: Any) -> dict[str, Any]:
