@@ -42,8 +42,8 @@ _EXPORT = (
     "occurred_at", "message_sid", "user_decided_by", "phone_hash", "counterparty_hash", "direction",
     "message_type", "status", "error_code", "country_code", "mcc_mnc", "segments", "encoding",
     "non_gsm_characters", "num_media", "body_length", "processing_time_ms", "latency_ms",
-    "cost_usd", "base_micros", "carrier_fee_micros", "failed_fee_micros", "provisional_micros",
-    "cost_source", "rate_origin", "rate_base_micros", "rate_carrier_micros", "rate_failed_micros",
+    "cost_usd", "cost_micros", "base_micros", "carrier_fee_micros", "failed_fee_micros",
+    "provisional_micros", "cost_source", "rate_origin", "rate_base_micros", "rate_carrier_micros", "rate_failed_micros",
     "gsm_saved_segments", "trimmed_saved_segments", "timeline",
 )  # fmt: skip
 _FOCUS = (

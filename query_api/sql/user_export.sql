@@ -28,6 +28,7 @@ SELECT
     log.latency_ms AS latency_ms,
     toDecimal64(log.base_micros + log.carrier_fee_micros + log.failed_fee_micros, 6) / 1000000
         AS cost_usd,
+    log.base_micros + log.carrier_fee_micros + log.failed_fee_micros AS cost_micros,
     log.base_micros AS base_micros,
     log.carrier_fee_micros AS carrier_fee_micros,
     log.failed_fee_micros AS failed_fee_micros,

@@ -29,7 +29,17 @@ from tests.query_api.wondering import ZONES, Wondering, parameters_of
 pytestmark = pytest.mark.live
 
 ME, SYSTEM = "/me/sms-analytics", "/admin/sms-analytics/system"
-NOT_OF_THE_LEDGER: dict[str, str] = {}
+_REMOVED = ("messages", "receipts", "totals")
+_RECEIPTS = (
+    "GET {}/me/erasures erasures[].",
+    "GET {}/admin/users/{{user_id}}/erasures erasures[].",
+)
+_RECEIPTS += ("DELETE {}/me/data ", "DELETE {}/admin/users/{{user_id}}/data ")
+NOT_OF_THE_LEDGER: dict[str, str] = {
+    f"{where.format(BASE)}removed.{name}": "counted in tests/e2e/test_erasure.py"
+    for where in _RECEIPTS
+    for name in _REMOVED
+}
 compared: set[str] = set()
 """Fields of the OpenAPI document whose numbers were compared by the tests before."""
 
@@ -271,12 +281,17 @@ def test_consents_are_those_that_were_decided(world: Ledgered) -> None:
 
 def test_receipts_of_erasures(world: Ledgered) -> None:
     days = {"usage_topic_retention_days": 7, "dead_letter_retention_days": 7}
-    expected = {"user_id": UNSEEN, "status": "accepted", **days}
+    expected = {"user_id": UNSEEN, **days}
     for route, by in (("/me/data", UNSEEN), ("/admin/users/{user_id}/data", 1)):
         path = route.format(user_id=UNSEEN)
         answer = world.ask(path, by, admin=by == 1, method="DELETE")
         assert answer.status_code == 202
         check(route, UNSEEN, answer.json(), expected, "DELETE")
+    receipts = {"user_id": UNSEEN, "erasures": [expected, expected]}
+    check("/me/erasures", UNSEEN, world.get("/me/erasures", UNSEEN), receipts)
+    route = "/admin/users/{user_id}/erasures"
+    answer = world.get(route.format(user_id=UNSEEN), admin=True)
+    check(route, UNSEEN, answer, receipts)
 
 
 def test_the_audit_log_is_what_was_asked(world: Ledgered) -> None:
