@@ -43,8 +43,8 @@ _EXPORT = (
     "message_type", "status", "error_code", "country_code", "mcc_mnc", "segments", "encoding",
     "non_gsm_characters", "num_media", "body_length", "processing_time_ms", "latency_ms",
     "cost_usd", "cost_micros", "base_micros", "carrier_fee_micros", "failed_fee_micros",
-    "provisional_micros", "cost_source", "rate_origin", "rate_base_micros", "rate_carrier_micros", "rate_failed_micros",
-    "gsm_saved_segments", "trimmed_saved_segments", "timeline",
+    "provisional_micros", "cost_source", "rate_origin", "rate_base_micros", "rate_carrier_micros",
+    "rate_failed_micros", "gsm_saved_segments", "trimmed_saved_segments", "timeline",
 )  # fmt: skip
 _FOCUS = (
     "BilledCost", "BillingAccountId", "BillingAccountName", "BillingCurrency", "BillingPeriodEnd",
