@@ -12,8 +12,8 @@ import numpy as np
 from streams import metrics
 from streams.clickhouse import Store
 from streams.core.columns import Flags, Ints
-from streams.core.events import Events
 from streams.core.erasure import StubOf, forget_messages
+from streams.core.events import Events
 from streams.core.seen import SidFilter, hashes_of
 from streams.intake import Part
 from streams.reference import ReferenceData
