@@ -40,6 +40,7 @@ bench: setup ## other engines, time to visibility, backfill, a large report, 1,0
 	@$(BIN)/python -m bench.visible
 	@$(BIN)/python -m bench.backfill
 	@$(BIN)/python -m bench.download
+	@$(BIN)/python -m bench.restart
 	@$(BIN)/python -m bench.clients
 	@$(BIN)/python -m bench.clients --times 100
 

@@ -36,6 +36,7 @@ def main() -> int:
     arguments.add_argument("--events", type=int, default=50_000_000)
     arguments.add_argument("--users", type=int, default=1_000_000)
     arguments.add_argument("--workers", type=int, default=2)
+    arguments.add_argument("--hot-cells", type=int, default=4_000_000, help="of each worker")
     options = arguments.parse_args()
     with running() as platform:
         return _measure(platform, options)
@@ -44,7 +45,11 @@ def main() -> int:
 def _measure(platform: Platform, options: argparse.Namespace) -> int:
     workers = [f"worker {number}" for number in range(1, options.workers + 1)]
     for name in workers:
-        platform.start(name, "streams.worker", SMS_INSTANCE_ID=name.replace(" ", "-"))
+        settings = {
+            "SMS_INSTANCE_ID": name.replace(" ", "-"),
+            "SMS_MAX_HOT_CELLS": str(options.hot_cells),
+        }
+        platform.start(name, "streams.worker", **settings)
     traffic = Traffic(
         platform.bootstrap,
         users=options.users,
@@ -73,6 +78,7 @@ def _measure(platform: Platform, options: argparse.Namespace) -> int:
     }
     peaks = ", ".join(f"{peak_rss_mb(platform.children[name].pid):,} MB" for name in workers)
     figures |= {
+        "SMS_MAX_HOT_CELLS of each worker": f"{options.hot_cells:,}",
         "most in the first fifth, and later": f"{early:,} MB, {late:,} MB",
         "peak": peaks,
         "speed, sending and deleting included": f"{options.events / took_s:,.0f} events/s",

@@ -15,6 +15,7 @@ from confluent_kafka import Producer
 from schemas.topics import USAGE
 
 _WAITING = 400_000
+_SOON = 12  # half of them within the last 5,000th part of all messages, a tenth beyond a quarter
 _GOLDEN = 0x9E3779B97F4A7C15  # Fibonacci hashing: any run of numbers is spread evenly
 _SHAPES = [
     ("outbound", "sms", "US", "sent"),
@@ -29,7 +30,8 @@ class Traffic:
     """Events number 0, 1, 2 … of `users` users, whose times go from `start_ms` on in equal steps.
 
     `skew` 1: all users send as often; 3: a tenth of the events is of a thousandth of the users.
-    A share of the events repeats an earlier message or is a receipt of one, of any age.
+    Each user's messages are of two kinds. A share of the events repeats an earlier message or is a
+    receipt of one, of any age.
     """
 
     def __init__(
@@ -77,7 +79,8 @@ class Traffic:
         draw = seeded.random()
         duplicates, receipts = self._shares
         if draw < receipts and self.messages:
-            number = seeded.randrange(self.messages)
+            # Most follow soon, some after any time.
+            number = self.messages - 1 - int(self.messages * seeded.random() ** _SOON)
             is_receipt = draw >= duplicates
         else:
             number, is_receipt = self.messages, False
@@ -92,10 +95,11 @@ class Traffic:
         return 1 + int(self._users * spread**self._skew)
 
     def _message(self, number: int) -> str:
-        direction, kind, country, status = _SHAPES[number % len(_SHAPES)]
+        user = self._user(number)
+        direction, kind, country, status = _SHAPES[(user + number % 2) % len(_SHAPES)]
         return (
             f'{{"event_id":"EV{number:032x}","message_sid":"SM{number:032x}",'
-            f'"user_id":{self._user(number)},"direction":"{direction}","message_type":"{kind}",'
+            f'"user_id":{user},"direction":"{direction}","message_type":"{kind}",'
             f'"status":"{status}","country_code":"{country}","segments":{number % 3 + 1},'
             f'"body_length":{number % 300},"processing_time_ms":{number % 1000},'
             f'"occurred_at":"{self._at(number)}"}}'

@@ -39,8 +39,11 @@ class Suite:
         """Run all of them. Each job has a broker and a ClickHouse of its own."""
         with ThreadPoolExecutor(self._options.jobs) as pool:
             places = [directory / f"job-{number}" for number in range(self._options.jobs)]
-            for job in [pool.submit(self._work, place) for place in places]:
-                job.result()
+            try:
+                for job in [pool.submit(self._work, place) for place in places]:
+                    job.result()
+            finally:
+                self._seeds.clear()  # Ctrl-C ends the suite after the runs that are under way
 
     def _work(self, directory: Path) -> None:
         directory.mkdir()
