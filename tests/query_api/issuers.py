@@ -18,7 +18,9 @@ _RSA_KEYS: dict[int, rsa.RSAPrivateKey] = {}
 
 def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
     """One key of each length in a run: they take a while to make."""
-    return _RSA_KEYS.setdefault(bits, rsa.generate_private_key(65537, bits))
+    if bits not in _RSA_KEYS:
+        _RSA_KEYS[bits] = rsa.generate_private_key(65537, bits)
+    return _RSA_KEYS[bits]
 
 
 def private_key(algorithm: str) -> Any:
