@@ -22,7 +22,7 @@ from tests.faults.seeded.watch import Watch
 from tests.oracle import ledger
 
 _SHORTEST_S = 6.0
-_POINT_WITHIN_S = 8.0
+_POINT_WITHIN_S = 30.0
 _FLUSHING = {
     # Small, so that flushes, evictions and reads of cold cells are under way all the time.
     "SMS_FLUSH_INTERVAL_S": "0.2",

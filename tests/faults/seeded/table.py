@@ -33,10 +33,15 @@ def table(results: Sequence[dict[str, Any]]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for name in (*SHORT, *LONG):
-        of_it = [result for result in results if name in result["faults"]]
+        of_it = [result for result in results if _suffered(result, name)]
         rows.append(_row(name, of_it, name))
     rows.append(_row("all runs", results, None))
     return "\n".join([*rows, "", _remarks(results)])
+
+
+def _suffered(result: dict[str, Any], fault: str) -> bool:
+    """Whether a run had a fault; a named point has to have been passed."""
+    return fault in result["faults"] and (fault != KILL_AT_POINT or bool(result["points"]))
 
 
 def _row(title: str, results: Sequence[dict[str, Any]], fault: str | None) -> str:
