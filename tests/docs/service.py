@@ -28,6 +28,7 @@ from query_api.settings import ApiSettings
 from schemas.rates import bundled_card
 from schemas.units import source
 from streams.clickhouse import Store, connect
+from streams.core.erasure import StubSids
 from streams.core.message import Reference
 from streams.core.pricing import RateIndex, usd_rates
 from streams.core.seen import SidFilter
@@ -98,7 +99,7 @@ def _fill(client: Client, database: str, privacy_key: str) -> None:
     known = cast(Any, type("Known", (), {"current": reference, "catch_up": lambda self: None})())
     records = list(_records())
     state = WorkingSet(epoch=0, partition=0, next_offset=0, as_of_ms=0)
-    folder = Folder(Store(client), SidFilter(1), known)
+    folder = Folder(Store(client), SidFilter(1), known, StubSids(privacy_key).of)
     keys, values, times = (list(column) for column in zip(*records, strict=True))
     folder.fold(state, Chunk(1, 0, list(range(len(records))), keys, values, times))
     assert not state.dead_letters, state.dead_letters[0]

@@ -137,8 +137,8 @@ def _without_chance(answer: Any) -> Any:
     if not isinstance(answer, dict):
         return answer
     fixed = dict.fromkeys(VOLATILE & answer.keys(), _PLACEHOLDER)
-    if "rows" in answer:
-        answer = answer | {"rows": answer["rows"][:_STORED_ROWS]}
+    tables = {name: answer[name][:_STORED_ROWS] for name in ("rows", "totals") if name in answer}
+    answer = answer | tables
     if "system_health" in answer:
         answer = answer | {"system_health": _healthy(answer["system_health"])}
     return {name: _without_chance(value) for name, value in answer.items()} | fixed
