@@ -19,7 +19,7 @@ from streams import metrics
 from streams.clickhouse import Store
 from streams.core.columns import Ints
 from streams.core.erasure import StubOf, is_stub, make_anonymous
-from streams.core.fold import Batch, fold, group
+from streams.core.fold import Batch, Groups, fold, group
 from streams.core.history import Entry, History, own_entries, with_outcomes
 from streams.core.message import Messages, decide, prices_in_micros, without_rate
 from streams.core.orphans import Orphan
@@ -70,9 +70,13 @@ class Folder:
         _count("replayed", replayed)
         _count("duplicate", known - replayed)
         self._fold(state, own, self._receipts(state, receipts, orphans))
+        _expire(state, chunk.timestamps[-1])
+        self._end(state, chunk, rejected)
+
+    def _end(self, state: WorkingSet, chunk: Chunk, rejected: dict[int, Rejected]) -> None:
+        """The chunk is folded but for what was rejected of it."""
         for index in sorted(rejected):
             _reject(state, chunk, index, rejected[index])
-        _expire(state, chunk.timestamps[-1])
         state.folded(chunk.offsets[-1] + 1, chunk.timestamps[-1])
 
     def _look_up(self, state: WorkingSet, messages: Part, receipts: Part) -> Ints:
@@ -243,9 +247,11 @@ class Folder:
             np.concatenate([own.record_ms, changed.record_ms]),
             changed.before,
         )
-        if not len(batch.messages):
-            return
-        groups = group(batch)
+        if len(batch.messages):
+            self._apply(state, group(batch), batch)
+
+    def _apply(self, state: WorkingSet, groups: dict[str, Groups], batch: Batch) -> None:
+        """Fold a batch into its cells, after reading back those that are no longer here."""
         cold = {name: state.tables[name].cold(part.keys) for name, part in groups.items()}
         cold = {name: keys for name, keys in cold.items() if len(keys)}
         if cold:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -30,6 +30,9 @@ class WorkerSettings(Settings):
     )
     replication_factor: int = Field(
         1, ge=1, description="Of the internal topics that Faust declares."
+    )
+    output: Literal["all", "user_cells"] = Field(
+        "all", description="`user_cells`: 15-minute user cells alone, without usage log."
     )
     flush_interval_s: float = Field(0.5, gt=0, le=60, description="Time between flushes when live.")
     flush_events: int = Field(

@@ -33,6 +33,7 @@ from streams.clickhouse import Deaths, Store, connect
 from streams.continuity import gone_unread, refuse_another_log
 from streams.core.erasure import StubSids
 from streams.core.seen import SidFilter
+from streams.counting import CountingFolder
 from streams.dead_letters import DeadLetterProducer
 from streams.erasing import Eraser
 from streams.erasures import ErasureTable
@@ -77,7 +78,8 @@ class Worker:
         self._reader = Reader(settings.bootstrap_servers, settings.consumer_group)
         self._loader = Loader(store, self._log, self._reader, sids, settings)
         stub_of = StubSids(settings.privacy_key).of
-        self._folder = Folder(store, sids, self._reference, stub_of)
+        folder = Folder if settings.output == "all" else CountingFolder
+        self._folder = folder(store, sids, self._reference, stub_of)
         erasures = ErasureTable(lambda: connect(settings.clickhouse_url, settings.insert_timeout_s))
         self._eraser = Eraser(erasures, self._reference, self._identity, stub_of)
         self._removal = Removal(

@@ -17,6 +17,7 @@ def engines(selected: Sequence[str] = ()) -> list[Engine]:
         *jvm_engines.flink(),
         python_engines.quix(),
         *python_engines.bytewax(),
+        sms_analytics.core(),
         sms_analytics.whole(),
     ]
     if not selected:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import clickhouse_connect
 
-from bench.engines.engine import Engine, Run
+from bench.engines.engine import Engine, Job, Run
 from bench.engines.traffic import Cells
 from deploy.migrate import migrate
 from schemas.rows import USER_15M
@@ -26,14 +26,23 @@ GROUP BY cell
 """
 
 
+def core() -> Engine:
+    """The job of the other engines, by the worker's setting for it."""
+    return _engine("core", "user_cells")
+
+
 def whole() -> Engine:
     """The whole job: decode, check, dedupe, price, usage log and all rollups."""
+    return _engine("whole", "all")
+
+
+def _engine(job: Job, output: str) -> Engine:
     return Engine(
         "sms-analytics",
-        "whole",
+        job,
         lambda run: [[sys.executable, "-m", "streams.worker"]] * run.workers,
         cells=_cells,
-        environment=_environment,
+        environment=lambda run: _environment(run) | {"SMS_OUTPUT": output},
         began=_assigned,
         prepare=_create,
         clean=_drop,

@@ -86,16 +86,12 @@ def group(batch: Batch) -> dict[str, Groups]:
     User 0 has no user cells; minutes that began more than 48 h before the record have none.
     """
     messages = batch.messages
-    at, users = messages["occurred_ms"], messages["user_id"]
-    codes = combination(
-        messages["direction"], messages["message_type"], messages["country"].astype(np.int64)
-    )
+    at, codes = messages["occurred_ms"], _combinations(messages)
     everything = np.arange(len(messages))
-    known = np.flatnonzero(users != UNKNOWN_USER)
     minutes = at - at % WIDTH_MS[SYSTEM_1M]
     kept = np.flatnonzero(minutes >= batch.record_ms - MINUTE_KEPT_MS)
     system = np.zeros(len(everything), np.int64)
-    user_15m = _group(USER_15M, known, users[known], at[known], codes[known])
+    user_15m = group_by_user(batch)
     system_15m = _group(SYSTEM_15M, everything, system, at, codes)
     return {
         USER_15M: user_15m,
@@ -104,6 +100,20 @@ def group(batch: Batch) -> dict[str, Groups]:
         SYSTEM_15M: system_15m,
         SYSTEM_1D: _coarser(SYSTEM_1D, SYSTEM_15M, system_15m),
     }
+
+
+def group_by_user(batch: Batch) -> Groups:
+    """The 15-minute user cells of a batch; user 0 has none."""
+    messages = batch.messages
+    at, users, codes = messages["occurred_ms"], messages["user_id"], _combinations(messages)
+    known = np.flatnonzero(users != UNKNOWN_USER)
+    return _group(USER_15M, known, users[known], at[known], codes[known])
+
+
+def _combinations(messages: Messages) -> Ints:
+    country = messages["country"].astype(np.int64)
+    codes: Ints = combination(messages["direction"], messages["message_type"], country)
+    return codes
 
 
 def fold(tables: Mapping[str, CellTable], groups: Mapping[str, Groups], batch: Batch) -> None:
