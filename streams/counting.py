@@ -11,6 +11,7 @@ import numpy as np
 
 from schemas.rows import USER_15M
 from streams.core.fold import Batch, group_by_user
+from streams.core.message import UNKNOWN_USER
 from streams.folding import Folder
 from streams.intake import Chunk
 from streams.working_set import WorkingSet
@@ -25,6 +26,8 @@ class CountingFolder(Folder):
         is_status = self._intake.shapes(part.events)["is_status"]
         messages = self._with_rates(part.take(np.flatnonzero(~is_status)), rejected)
         made = self._decide(state, messages)
+        if state.cuts:  # what lies before its user's erasure is nobody's
+            made["user_id"][messages.positions < state.cuts.of(made["user_id"])] = UNKNOWN_USER
         batch = Batch(made, messages.positions, messages.record_ms, made[:0])
         if len(made):
             self._apply(state, {USER_15M: group_by_user(batch)}, batch)

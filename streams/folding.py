@@ -60,23 +60,23 @@ class Folder:
         receipts = part.take(np.flatnonzero(is_status))
         rows = self._look_up(state, messages, receipts)
         receipts = self._with_rates(receipts, rejected)
-        orphans = self._orphans(state, chunk, receipts)
+        entries = self._entries(receipts)
         places = self._new(state, messages, rows, rejected)
         known, fresh = int(np.count_nonzero(rows >= 0)), messages.take(places)
-        _wait_for_later(state, fresh, orphans)
+        self._wait_for_later(state, chunk, fresh, receipts, entries)
         rows[places] = self._add(state, fresh, has_stubs)
         own = _own(state, messages, rows)
         replayed = len(own.positions) - len(places)
         _count("replayed", replayed)
         _count("duplicate", known - replayed)
-        self._fold(state, own, self._receipts(state, receipts, orphans))
-        _expire(state, chunk.timestamps[-1])
+        self._fold(state, own, self._receipts(state, chunk, receipts, entries))
         self._end(state, chunk, rejected)
 
     def _end(self, state: WorkingSet, chunk: Chunk, rejected: dict[int, Rejected]) -> None:
         """The chunk is folded but for what was rejected of it."""
         for index in sorted(rejected):
             _reject(state, chunk, index, rejected[index])
+        _expire(state, chunk.timestamps[-1])
         state.folded(chunk.offsets[-1] + 1, chunk.timestamps[-1])
 
     def _look_up(self, state: WorkingSet, messages: Part, receipts: Part) -> Ints:
@@ -189,50 +189,73 @@ class Folder:
         shapes = self._intake.shapes(part.events)
         return prices_in_micros(part.events.prices, shapes, self._reference.current)
 
-    def _orphans(self, state: WorkingSet, chunk: Chunk, part: Part) -> list[Orphan]:
-        """Each receipt as an entry of its message's history, and as what waits for the message."""
+    def _entries(self, part: Part) -> list[Entry]:
+        """What each receipt says, as an entry of its message's history."""
         shapes, exempt = self._intake.shapes(part.events), self._reference.current.rates.exempt
-        owners, known = part.events.users.tolist(), self._reference.current.users
-        if part.events.phones:
-            phones = part.events.phones
-            owners = [owner or known.get(n, 0) for owner, n in zip(owners, phones, strict=True)]
         columns = zip(
-            part.events.records.tolist(),
-            part.events.sids,
             part.positions.tolist(),
             shapes["status"].tolist(),
             shapes["has_error"].tolist(),
             shapes["error_code"].tolist(),
             self._prices(part),
             part.events.occurred_ms.tolist(),
-            owners,
             strict=True,
         )
         return [
-            Orphan(
-                state.source,
-                sid,
-                Entry(position, status, code if coded else None, price, at, code in exempt),
-                chunk.timestamps[index],
-                chunk.keys[index] or b"",
-                chunk.values[index] or b"",
-                user_id=owner,
-            )
-            for index, sid, position, status, coded, code, price, at, owner in columns
+            Entry(position, status, code if coded else None, price, at, code in exempt)
+            for position, status, coded, code, price, at in columns
         ]
 
-    def _receipts(self, state: WorkingSet, part: Part, orphans: Sequence[Orphan]) -> Batch:
+    def _orphan(
+        self, state: WorkingSet, chunk: Chunk, part: Part, place: int, entry: Entry
+    ) -> Orphan:
+        """A receipt as what waits for its message."""
+        events, index = part.events, int(part.events.records[place])
+        owner = int(events.users[place])
+        if not owner and events.phones:
+            owner = self._reference.current.users.get(events.phones[place], 0)
+        return Orphan(
+            state.source,
+            events.sids[place],
+            entry,
+            chunk.timestamps[index],
+            chunk.keys[index] or b"",
+            chunk.values[index] or b"",
+            user_id=owner,
+        )
+
+    def _wait_for_later(
+        self,
+        state: WorkingSet,
+        chunk: Chunk,
+        fresh: Part,
+        receipts: Part,
+        entries: Sequence[Entry],
+    ) -> None:
+        """Let those receipts wait whose message comes after them in the same chunk."""
+        if not entries:
+            return
+        coming = dict(zip(fresh.events.sids, fresh.positions.tolist(), strict=True))
+        for place, sid in enumerate(receipts.events.sids):
+            later = coming.get(sid)
+            if later is not None and entries[place].position < later:
+                state.orphans.add(self._orphan(state, chunk, receipts, place, entries[place]))
+
+    def _receipts(
+        self, state: WorkingSet, chunk: Chunk, part: Part, entries: Sequence[Entry]
+    ) -> Batch:
         """Apply the receipts of known messages, let the others wait; what they change."""
         rows = state.messages.find(part.events.sids)
         for place in np.flatnonzero(rows < 0).tolist():
-            orphan = orphans[place]
+            orphan = self._orphan(state, chunk, part, place, entries[place])
             if is_stub(orphan.sid):
                 orphan = orphan._replace(key=b"", value=b"", user_id=0)
             else:
                 orphan = orphan._replace(value=_known_fields(orphan.value))
             state.orphans.add(orphan)
         known = np.flatnonzero(rows >= 0)
-        entries = [orphans[place].entry for place in known.tolist()]
+        if len(known) < len(entries):
+            entries = [entries[place] for place in known.tolist()]
         changes = apply_receipts(state.messages, rows[known], entries)
         _count("orphan", len(rows) - len(known))
         _count("receipt", changes.kept)
@@ -262,17 +285,6 @@ class Folder:
                 if name in USER_TABLES and (state.cuts.of(keys["user_id"]) > 0).any():
                     state.tables[name].forget(state.cuts.users, state.cuts.positions)
         fold(state.tables, groups, batch)
-
-
-def _wait_for_later(state: WorkingSet, fresh: Part, orphans: Sequence[Orphan]) -> None:
-    """Let those receipts wait whose message comes after them in the same chunk."""
-    if not orphans:
-        return
-    coming = dict(zip(fresh.events.sids, fresh.positions.tolist(), strict=True))
-    for orphan in orphans:
-        later = coming.get(orphan.sid)
-        if later is not None and orphan.entry.position < later:
-            state.orphans.add(orphan)
 
 
 def _own(state: WorkingSet, part: Part, rows: Ints) -> Batch:

@@ -81,10 +81,10 @@ class History:
         for entry in entries:
             self.append(entry)
 
-    def append(self, entry: Entry) -> None:
-        """Add an entry that lies behind all others."""
+    def append(self, entry: Entry, outcome: Outcome | None = None) -> None:
+        """Add an entry that lies behind all others; `outcome`, if known, is what it leads to."""
         self.entries.append(entry)
-        self.outcome = then(self.outcome, entry, self.own_position)
+        self.outcome = outcome or then(self.outcome, entry, self.own_position)
 
     def until(self, position: int) -> History:
         """The history as it was before `position`: this one, unless it goes on beyond."""
@@ -94,8 +94,10 @@ class History:
 
     def would_keep(self, entry: Entry) -> bool:
         """Whether an entry behind all others says something new."""
-        if any(known[1:5] == entry[1:5] for known in self.entries):
-            return False
+        said = entry[1:5]
+        for known in self.entries:
+            if known[1:5] == said:
+                return False
         return (
             len(self.entries) < MAX_ENTRIES
             or then(self.outcome, entry, self.own_position) != self.outcome

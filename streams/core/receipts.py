@@ -47,11 +47,12 @@ def apply_receipts(table: MessageTable, rows: Ints, entries: Sequence[Entry]) ->
         kept += 1
         outcome = earlier.outcome
         if earlier is history:
-            history.append(entry)
+            now = then(outcome, entry, history.own_position)
+            history.append(entry, now)
             grown[row] = history
         else:
             entry = next((e for e in history.entries if e.position == entry.position), entry)
-        now = then(outcome, entry, history.own_position)
+            now = then(outcome, entry, history.own_position)
         if now != outcome:
             places.append(place)
             before.append(outcome)
