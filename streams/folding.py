@@ -6,7 +6,7 @@ longer in memory) is fetched in between, once a chunk. Runs in one thread, one c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -21,7 +21,7 @@ from streams.core.columns import Ints
 from streams.core.erasure import StubOf, is_stub, make_anonymous
 from streams.core.fold import Batch, Groups, fold, group
 from streams.core.history import Entry, History, own_entries, with_outcomes
-from streams.core.message import Messages, decide, prices_in_micros, without_rate
+from streams.core.message import UNKNOWN_USER, Messages, decide, prices_in_micros, without_rate
 from streams.core.orphans import Orphan
 from streams.core.receipts import apply_receipts, as_of
 from streams.core.seen import SidFilter, hashes_of
@@ -34,6 +34,27 @@ from streams.working_set import DeadLetter, WorkingSet
 
 ORPHAN = Rejected("orphan_status", "message_sid: no message with it came within 72 h")
 _FIELDS = frozenset(UsageEvent.__struct_fields__)
+
+
+class Told(NamedTuple):
+    """Receipts of a chunk: what each says, and of whose message (0: not known)."""
+
+    part: Part
+    entries: list[Entry]
+    owners: Ints
+
+    def waiting(self, state: WorkingSet, chunk: Chunk, place: int) -> Orphan:
+        """One of them as what waits for its message."""
+        index = int(self.part.events.records[place])
+        return Orphan(
+            state.source,
+            self.part.events.sids[place],
+            self.entries[place],
+            chunk.timestamps[index],
+            chunk.keys[index] or b"",
+            chunk.values[index] or b"",
+            user_id=int(self.owners[place]),
+        )
 
 
 class Folder:
@@ -60,16 +81,16 @@ class Folder:
         receipts = part.take(np.flatnonzero(is_status))
         rows = self._look_up(state, messages, receipts)
         receipts = self._with_rates(receipts, rejected)
-        entries = self._entries(receipts)
+        told = Told(receipts, self._entries(receipts), self._owners(receipts))
         places = self._new(state, messages, rows, rejected)
         known, fresh = int(np.count_nonzero(rows >= 0)), messages.take(places)
-        self._wait_for_later(state, chunk, fresh, receipts, entries)
+        _wait_for_later(state, chunk, fresh, told)
         rows[places] = self._add(state, fresh, has_stubs)
         own = _own(state, messages, rows)
         replayed = len(own.positions) - len(places)
         _count("replayed", replayed)
         _count("duplicate", known - replayed)
-        self._fold(state, own, self._receipts(state, chunk, receipts, entries))
+        self._fold(state, own, self._receipts(state, chunk, told))
         self._end(state, chunk, rejected)
 
     def _end(self, state: WorkingSet, chunk: Chunk, rejected: dict[int, Rejected]) -> None:
@@ -206,50 +227,22 @@ class Folder:
             for position, status, coded, code, price, at in columns
         ]
 
-    def _orphan(
-        self, state: WorkingSet, chunk: Chunk, part: Part, place: int, entry: Entry
-    ) -> Orphan:
-        """A receipt as what waits for its message."""
-        events, index = part.events, int(part.events.records[place])
-        owner = int(events.users[place])
-        if not owner and events.phones:
-            owner = self._reference.current.users.get(events.phones[place], 0)
-        return Orphan(
-            state.source,
-            events.sids[place],
-            entry,
-            chunk.timestamps[index],
-            chunk.keys[index] or b"",
-            chunk.values[index] or b"",
-            user_id=owner,
-        )
+    def _owners(self, part: Part) -> Ints:
+        events, known = part.events, self._reference.current.users
+        if not events.phones:
+            return events.users
+        by_phone = [known.get(number, UNKNOWN_USER) for number in events.phones]
+        owners: Ints = np.where(events.users > 0, events.users, by_phone)
+        return owners
 
-    def _wait_for_later(
-        self,
-        state: WorkingSet,
-        chunk: Chunk,
-        fresh: Part,
-        receipts: Part,
-        entries: Sequence[Entry],
-    ) -> None:
-        """Let those receipts wait whose message comes after them in the same chunk."""
-        if not entries:
-            return
-        coming = dict(zip(fresh.events.sids, fresh.positions.tolist(), strict=True))
-        for place, sid in enumerate(receipts.events.sids):
-            later = coming.get(sid)
-            if later is not None and entries[place].position < later:
-                state.orphans.add(self._orphan(state, chunk, receipts, place, entries[place]))
-
-    def _receipts(
-        self, state: WorkingSet, chunk: Chunk, part: Part, entries: Sequence[Entry]
-    ) -> Batch:
+    def _receipts(self, state: WorkingSet, chunk: Chunk, told: Told) -> Batch:
         """Apply the receipts of known messages, let the others wait; what they change."""
+        part, entries = told.part, told.entries
         rows = state.messages.find(part.events.sids)
         for place in np.flatnonzero(rows < 0).tolist():
-            orphan = self._orphan(state, chunk, part, place, entries[place])
+            orphan = told.waiting(state, chunk, place)
             if is_stub(orphan.sid):
-                orphan = orphan._replace(key=b"", value=b"", user_id=0)
+                orphan = orphan._replace(key=b"", value=b"", user_id=UNKNOWN_USER)
             else:
                 orphan = orphan._replace(value=_known_fields(orphan.value))
             state.orphans.add(orphan)
@@ -285,6 +278,17 @@ class Folder:
                 if name in USER_TABLES and (state.cuts.of(keys["user_id"]) > 0).any():
                     state.tables[name].forget(state.cuts.users, state.cuts.positions)
         fold(state.tables, groups, batch)
+
+
+def _wait_for_later(state: WorkingSet, chunk: Chunk, fresh: Part, told: Told) -> None:
+    """Let those receipts wait whose message comes after them in the same chunk."""
+    if not told.entries:
+        return
+    coming = dict(zip(fresh.events.sids, fresh.positions.tolist(), strict=True))
+    for place, sid in enumerate(told.part.events.sids):
+        later = coming.get(sid)
+        if later is not None and told.entries[place].position < later:
+            state.orphans.add(told.waiting(state, chunk, place))
 
 
 def _own(state: WorkingSet, part: Part, rows: Ints) -> Batch:

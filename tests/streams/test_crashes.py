@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from schemas.units import position
+from streams.core.orphans import Orphan
 from streams.core.seen import SidFilter, hashes_of
 from streams.working_set import WorkingSet
 from tests.streams.columns import Cell, Key, contents, empty_tables, fold_messages
@@ -123,6 +124,11 @@ def _outcomes(messages: Iterable[Message]) -> dict[str, Message]:
     }
 
 
+def _receipts(waiting: Iterable[Orphan]) -> list[Orphan]:
+    """Receipts less whose they are, which depends on the mapping of the time, as with messages."""
+    return [orphan._replace(user_id=0) for orphan in waiting]
+
+
 @pytest.mark.parametrize("share_of_receipts", [0, 0.3, 0.7])
 @pytest.mark.parametrize("seed", range(8))
 def test_crashes_evictions_and_changing_reference_data_leave_every_total_exact(
@@ -146,7 +152,7 @@ def test_crashes_evictions_and_changing_reference_data_leave_every_total_exact(
     whole = _whole(records)
     assert _outcomes(disk.log.values()) == _outcomes(whole.log.values())
     assert disk.histories == whole.histories
-    assert disk.waiting() == whole.waiting()
+    assert _receipts(disk.waiting()) == _receipts(whole.waiting())
     assert bool(disk.waiting()) is bool(share_of_receipts)
     cells = _cells_of(disk.log.values())
     if share_of_receipts:  # which are the last events of some cells
