@@ -281,17 +281,16 @@ def test_consents_are_those_that_were_decided(world: Ledgered) -> None:
 
 def test_receipts_of_erasures(world: Ledgered) -> None:
     days = {"usage_topic_retention_days": 7, "dead_letter_retention_days": 7}
-    expected = {"user_id": UNSEEN, **days}
-    for route, by in (("/me/data", UNSEEN), ("/admin/users/{user_id}/data", 1)):
-        path = route.format(user_id=UNSEEN)
-        answer = world.ask(path, by, admin=by == 1, method="DELETE")
+    admins = "/admin/users/{user_id}"
+    for route, user, by in (("/me/data", UNSEEN, UNSEEN), (f"{admins}/data", UNSEEN + 1, 1)):
+        expected = {"user_id": user, **days}
+        answer = world.ask(route.format(user_id=user), by, admin=by == 1, method="DELETE")
         assert answer.status_code == 202
-        check(route, UNSEEN, answer.json(), expected, "DELETE")
-    receipts = {"user_id": UNSEEN, "erasures": [expected, expected]}
-    check("/me/erasures", UNSEEN, world.get("/me/erasures", UNSEEN), receipts)
-    route = "/admin/users/{user_id}/erasures"
-    answer = world.get(route.format(user_id=UNSEEN), admin=True)
-    check(route, UNSEEN, answer, receipts)
+        check(route, user, answer.json(), expected, "DELETE")
+        receipts = {"user_id": user, "erasures": [expected]}
+        check("/me/erasures", user, world.get("/me/erasures", user), receipts)
+        answer = world.get(f"{admins}/erasures".format(user_id=user), admin=True)
+        check(f"{admins}/erasures", user, answer, receipts)
 
 
 def test_the_audit_log_is_what_was_asked(world: Ledgered) -> None:
