@@ -32,8 +32,8 @@ check: setup ## format, lint, types, imports and pure tests, in under a minute
 
 faults: setup ## ClickHouse failing for a minute, then seeds 1-200 of random faults (hours; goes on where it stopped)
 	@SMS_TEST_LONG=1 SMS_TEST_OUTAGE_S=60 $(BIN)/pytest tests/faults
-	@$(BIN)/python -m tests.faults.seeded.runs 1-200 --results faults.ndjson --report docs/faults.md
-	@$(BIN)/python -m tests.faults.control.runs 1-6 --results faults-control.ndjson --report docs/faults.md
+	@$(BIN)/python -m tests.faults.seeded.runs 1-200 --results docs/faults.ndjson --report docs/faults.md
+	@$(BIN)/python -m tests.faults.control.runs 1-6 --results docs/faults-control.ndjson --report docs/faults.md
 
 bench: setup ## other engines, time to visibility, backfill, a large report, 1,000 clients, into bench/RESULTS.md (Java engines need Maven)
 	@$(BIN)/python -m bench.engines --growth 1000000
