@@ -32,7 +32,7 @@ from bench.platform import Platform, cpu_s, report, running
 _ADMINS = 5
 _EVENTS_PER_S = 10
 _THINK_S = 1.0
-_START_S, _SETTLE_S = 30, 15
+_SETTLE_S = 15
 _ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata")
 _RANGES = ("7d", "30d", "30d", "90d")
 _BASE = "/api/v1/analytics"
@@ -84,6 +84,7 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--times", type=int, default=1, help="as many messages")
     arguments.add_argument("--seconds", type=int, default=60, help="of each measurement")
+    arguments.add_argument("--start", type=int, default=120, help="seconds in which all begin")
     arguments.add_argument("--history", type=Path, help="tables made before (see bench.history)")
     arguments.add_argument("--only", choices=("load", "cold"), help="many clients, or one")
     options = arguments.parse_args()
@@ -141,7 +142,7 @@ class _Bench:
             "port": self._platform.api_port,
             "clients": self._clients(clients),
             "pause_s": pause_s,
-            "start_s": _START_S if is_calm else 1,
+            "start_s": self._options.start if is_calm else 1,
             "settle_s": _SETTLE_S if is_calm else 2,
             "measure_s": self._options.seconds if is_calm else self._options.seconds / 3,
         }
