@@ -18,6 +18,7 @@ from query_api.cursor import CursorSigner
 from query_api.freshness import freshness
 from query_api.parameters import SystemParameters
 from query_api.questions import Rows
+from query_api.shown import Shown
 from query_api.system_analytics import system_analytics
 from query_api.user_analytics import user_analytics
 from query_api.user_costs import user_costs
@@ -66,6 +67,6 @@ async def _answer(asker: _Recorder, path: str, user: int) -> None:
         comparison = comparison_of(parameters, CursorSigner(b"bench"))
         await system_analytics(asker, period, comparison, fresh, now)
     elif parts.path.endswith("costs"):
-        await user_costs(asker, user, period, fresh, now, _RETENTION_DAYS)
+        await user_costs(Shown(asker, {}), user, period, fresh, now, _RETENTION_DAYS)
     else:
-        await user_analytics(asker, user, period, fresh, now, _RETENTION_DAYS)
+        await user_analytics(Shown(asker, {}), user, period, fresh, now, _RETENTION_DAYS)
