@@ -96,7 +96,8 @@ def fold(
     """Every message of a ledger in order of time, each sid once: its first `message` event.
 
     Receipts count wherever they stand, before their message too, unless not `with_receipts`.
-    Consent counts from where it stands on: messages of users who withdrew it are nobody's.
+    Consent counts from where it stands on: messages of users who withdrew it are nobody's, and
+    no number of them is kept.
     """
     book, withdrawn = _Book({}, {}, {}), set[int]()
     for sent in ledger:
@@ -132,6 +133,7 @@ def _enter_receipt(book: _Book, fields: dict[str, Any], usd_per_unit: Mapping[st
 
 def _message(sid: str, book: _Book, rates: RateCard) -> Message:
     sent, fields, user_id = book.first[sid]
+    is_withdrawn = user_id != sent.user_id
     history = list(dict.fromkeys(book.histories[sid]))
     at_ms = events.instant_ms(fields["occurred_at"])
     current = max(history, key=lambda entry: RANKS[entry.status])
@@ -170,8 +172,8 @@ def _message(sid: str, book: _Book, rates: RateCard) -> Message:
         non_gsm_characters=fields.get("non_gsm_characters", 0),
         num_media=fields.get("num_media", 0),
         mcc_mnc=fields.get("mcc_mnc"),
-        counterparty=fields.get("counterparty"),
-        own_number=fields.get("phone_number"),
+        counterparty=None if is_withdrawn else fields.get("counterparty"),
+        own_number=None if is_withdrawn else fields.get("phone_number"),
         latency_ms=None if delivered_ms is None else max(0, delivered_ms - at_ms),
         history=tuple(history),
     )

@@ -94,10 +94,17 @@ def test_consent_counts_from_where_it_stands() -> None:
         Sent(b"1:consent", json.dumps({"analytics": is_so}).encode(), "consent", 1, "ZZ", None)
         for is_so in (False, True)
     )
-    ledger = [sent(message_sid="a"), no, sent(message_sid="b"), yes, sent(message_sid="c")]
+    text = {"counterparty": "+4915112345678"}
+    ledger = [
+        *(sent(message_sid="a", **text), no, sent(message_sid="b", **text), yes),
+        sent(message_sid="c", **text),
+    ]
     # Said again, or told about later, a message stays whose it was.
     ledger = [*ledger, no, sent(message_sid="c")]
-    assert [message.user_id for message in fold(ledger, RATES)] == [1, 0, 1]
+    found = fold(ledger, RATES)
+    assert [message.user_id for message in found] == [1, 0, 1]
+    # Nothing leads back to whom it was about.
+    assert [message.counterparty is None for message in found] == [False, True, False]
 
 
 def test_the_fee_stays_beside_a_providers_price() -> None:
