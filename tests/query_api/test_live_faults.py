@@ -24,6 +24,7 @@ pytestmark = pytest.mark.live
 
 _PATH = "/api/v1/analytics/me/sms-analytics"
 _LOG = "/api/v1/analytics/me/messages"
+_CONSENT = "/api/v1/analytics/me/consent"
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_who_waits_too_long_for_his_turn_is_told_so(link: Link, bearer: Bearer) 
     link.stall()
     settings = _settings(link.url, query_max_seconds=1, pool_size=1, pool_wait_s=0.2)
     with _client(settings) as client, ThreadPoolExecutor(2) as threads:
-        asked = [threads.submit(client.get, _LOG, headers=bearer()) for _ in range(2)]
+        asked = [threads.submit(client.get, _CONSENT, headers=bearer()) for _ in range(2)]
         answers = [future.result() for future in asked]
     assert [answer.status_code for answer in answers] == [503, 503]
     assert {answer.json()["detail"] for answer in answers} == {
