@@ -22,7 +22,8 @@ The clock runs from an engine's first record until all offsets are committed (By
 ended). Then the durable state is read back and every cell is compared: "exact" means all of them.
 CPU of an *extra* million events is the difference between two runs, the smaller a quarter of the
 larger, so that starting and warming up is left out; back ends are broker and ClickHouse. Events
-have {bytes:.0f} bytes on average. Stock Faust had a tenth of the events.
+have {bytes:.0f} bytes on average. Stock Faust had a tenth of the events. Every engine but this
+project's and Flink promises "at least once" here: after a failure it may count twice.
 """
 _HEAD = """\
 | engine | events/s | this project is | CPU-s per million | per extra million | back ends, extra | \
