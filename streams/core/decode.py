@@ -73,8 +73,9 @@ class Decoder:
             if code is None:
                 event = self._alone(values[place])
                 code = -1 if event is None else int(self.shapes.codes([_shape(event)])[0])
-                self._shape_codes[key] = code
+                # A record that is refused for another field says nothing about its shape.
                 if code >= 0:
+                    self._shape_codes[key] = code
                     self._index.add(scanned, place, code)
             shapes[place] = code
         return shapes
