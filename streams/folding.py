@@ -50,7 +50,7 @@ class Told(NamedTuple):
             state.source,
             self.part.events.sids[place],
             self.entries[place],
-            chunk.timestamps[index],
+            int(chunk.timestamps[index]),
             chunk.keys[index] or b"",
             chunk.values[index] or b"",
             user_id=int(self.owners[place]),
@@ -97,8 +97,9 @@ class Folder:
         """The chunk is folded but for what was rejected of it."""
         for index in sorted(rejected):
             _reject(state, chunk, index, rejected[index])
-        _expire(state, chunk.timestamps[-1])
-        state.folded(chunk.offsets[-1] + 1, chunk.timestamps[-1])
+        next_offset, record_ms = int(chunk.offsets[-1]) + 1, int(chunk.timestamps[-1])
+        _expire(state, record_ms)
+        state.folded(next_offset, record_ms)
 
     def _look_up(self, state: WorkingSet, messages: Part, receipts: Part) -> Ints:
         """Fetch from ClickHouse the messages of these events that are no longer in memory.
@@ -320,7 +321,7 @@ def _expire(state: WorkingSet, record_ms: int) -> None:
 def _reject(state: WorkingSet, chunk: Chunk, index: int, rejected: Rejected) -> None:
     _count_rejected(rejected)
     key, value = chunk.keys[index], chunk.values[index]
-    place = chunk.partition, chunk.offsets[index]
+    place = chunk.partition, int(chunk.offsets[index])
     state.dead_letters.append(DeadLetter(*place, key, value, rejected.reason, rejected.detail))
 
 

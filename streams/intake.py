@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from schemas.events import MAX_FUTURE_MS
 from schemas.units import DAY_MS
-from streams.core.columns import Ints
+from streams.core.columns import Ints, Texts
 from streams.core.decode import Decoder
 from streams.core.events import Events
 from streams.core.message import key_is_of, untimely
@@ -27,10 +27,28 @@ class Chunk(NamedTuple):
 
     generation: int
     partition: int
-    offsets: list[int]
-    keys: list[bytes | None]
-    values: list[bytes | None]
-    timestamps: list[int]
+    offsets: Ints
+    keys: Texts
+    values: Texts
+    timestamps: Ints
+
+    @classmethod
+    def of(
+        cls,
+        partition: int,
+        first: int,
+        records: Sequence[tuple[bytes | None, bytes | None, int]],
+        generation: int = 1,
+    ) -> Chunk:
+        """Records (key, value, timestamp) that lie in the log from offset `first` on."""
+        return cls(
+            generation,
+            partition,
+            np.arange(first, first + len(records)),
+            Texts.of([key for key, _, _ in records]),
+            Texts.of([value for _, value, _ in records]),
+            np.array([timestamp for _, _, timestamp in records], np.int64),
+        )
 
     def since(self, offset: int) -> Chunk:
         """The chunk without the records before `offset`."""
@@ -39,8 +57,8 @@ class Chunk(NamedTuple):
             self.generation,
             self.partition,
             self.offsets[start:],
-            self.keys[start:],
-            self.values[start:],
+            self.keys.since(start),
+            self.values.since(start),
             self.timestamps[start:],
         )
 
@@ -75,29 +93,31 @@ class Intake:
 
         Raises PoisonRecordError when the decoder fails on a record, whatever the reason.
         """
-        values = chunk.values
-        aside = [i for i, offset in enumerate(chunk.offsets) if offset in state.quarantined]
-        if aside:
-            values = [None if i in aside else value for i, value in enumerate(values)]
+        values, aside = chunk.values, []
+        if state.quarantined:
+            offsets = chunk.offsets.tolist()
+            aside = [i for i, offset in enumerate(offsets) if offset in state.quarantined]
+            values = values.without(aside)
         events, rejected = self._batch(state, chunk, values)
         for index in aside:
-            rejected[index] = Rejected("quarantined", state.quarantined[chunk.offsets[index]])
+            why = state.quarantined[int(chunk.offsets[index])]
+            rejected[index] = Rejected("quarantined", why)
         part = Part(
             events,
-            state.position(0) + np.array(chunk.offsets, np.int64)[events.records],
-            np.array(chunk.timestamps, np.int64)[events.records],
+            state.position(0) + chunk.offsets[events.records],
+            chunk.timestamps[events.records],
         )
         is_good = self._have_keys(events, chunk, rejected)
         is_good &= self._are_timely(part, rejected)
         return part.take(np.flatnonzero(is_good)), rejected
 
     def _batch(
-        self, state: WorkingSet, chunk: Chunk, values: Sequence[bytes | None]
+        self, state: WorkingSet, chunk: Chunk, values: Texts
     ) -> tuple[Events, dict[int, Rejected]]:
         try:
             return self._decoder.batch(values, chunk.keys)
         except Exception:
-            for offset, value in zip(chunk.offsets, values, strict=True):
+            for offset, value in zip(chunk.offsets.tolist(), values, strict=True):
                 try:
                     self._decoder.batch([value])
                 except Exception as error:

@@ -213,7 +213,7 @@ class Worker:
                 return
             if chunk.offsets[0] < state.next_offset:
                 chunk = chunk.since(state.next_offset)
-                if not chunk.offsets:
+                if not len(chunk.offsets):
                     return
             if chunk.offsets[0] > state.next_offset:
                 await self._in("fold", self._check_gap, chunk, state.next_offset)
@@ -231,21 +231,18 @@ class Worker:
         if first > expected:
             raise gone_unread(chunk.partition, first, expected)
         there = self._log.next_record(chunk.partition, expected)
-        if there < chunk.offsets[0]:
+        began = int(chunk.offsets[0])
+        if there < began:
             raise RuntimeError(
-                f"partition {chunk.partition} of {USAGE}: the chunk begins at {chunk.offsets[0]},"
+                f"partition {chunk.partition} of {USAGE}: the chunk begins at {began},"
                 f" and record {there} was not folded"
             )
-        metrics.SKIPPED_OFFSETS.inc(chunk.offsets[0] - expected)
+        metrics.SKIPPED_OFFSETS.inc(began - expected)
 
     async def _flush(self) -> None:
         heartbeat = 0.0
         while not self._stopping:
-            try:
-                await asyncio.wait_for(self._flush_now.wait(), self._interval_s())
-            except TimeoutError:
-                self._watch()
-            self._flush_now.clear()
+            await self._until_due()
             await self._erase()
             now = time.monotonic()
             is_idle = not any(state.pending for state in self._states.values())
@@ -255,6 +252,19 @@ class Worker:
                 heartbeat = now
                 await self._in("sink", self._look_at_ends)
             await self._flush_once()
+
+    async def _until_due(self) -> None:
+        """Wait until there is much to flush or the interval is over, which may become shorter:
+        what is left when the end of the log is reached does not wait as if more came."""
+        began = time.monotonic()
+        while (left := began + self._interval_s() - time.monotonic()) > 0:
+            try:
+                pause = min(left, self._settings.flush_interval_s)
+                await asyncio.wait_for(self._flush_now.wait(), pause)
+                break
+            except TimeoutError:
+                self._watch()
+        self._flush_now.clear()
 
     async def _erase(self) -> None:
         """Take up new requests for erasure, and look for what they may have left behind."""

@@ -19,7 +19,7 @@ import numpy as np
 
 from schemas.events import MAX_EVENT_BYTES, UsageEvent
 from streams.core.clock import Clock
-from streams.core.columns import Flags, Ints
+from streams.core.columns import Flags, Ints, Texts
 from streams.core.events import Events
 from streams.core.scan import Scanned, ShapeIndex, scan
 from streams.core.shapes import Key, Shapes
@@ -43,14 +43,16 @@ class Decoder:
         self.batch([b"{}"])  # has the loops compiled now, and not while records wait
 
     def batch(
-        self, values: Sequence[bytes | None], keys: Sequence[bytes | None] | None = None
+        self, values: Texts | Sequence[bytes | None], keys: Texts | None = None
     ) -> tuple[Events, dict[int, Rejected]]:
         """The accepted events, and why each of the other values, by its index, is not.
 
         `keys` are those of the records; without them no event is known to have its key.
         """
         self._forget()
-        scanned = scan(values, [None] * len(values) if keys is None else keys)
+        if not isinstance(values, Texts):
+            values = Texts.of(values)
+        scanned = scan(values, Texts.of([None] * len(values)) if keys is None else keys)
         shapes = self._known_shapes(scanned, values)
         is_usual = scanned.is_usual & (shapes >= 0)
         is_usual &= self._are_whole(scanned, shapes)
@@ -62,7 +64,7 @@ class Decoder:
             events = events.merged(others)
         return events, rejected
 
-    def _known_shapes(self, scanned: Scanned, values: Sequence[bytes | None]) -> Ints:
+    def _known_shapes(self, scanned: Scanned, values: Texts) -> Ints:
         """The shape of each usual record; −1 where the strict decoder has to judge it."""
         shapes, unknown = self._index.find(scanned, scanned.is_usual)
         if not unknown:

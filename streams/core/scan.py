@@ -6,13 +6,12 @@ form. Which form that is stands in `streams.core.compiled.events`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from streams.core.columns import Flags, Ints
+from streams.core.columns import Bytes, Flags, Ints, Texts
 from streams.core.compiled import shapes as compiled_shapes
 from streams.core.compiled.events import (
     FIELDS,
@@ -21,6 +20,7 @@ from streams.core.compiled.events import (
     SHAPES,
     TABLES,
     WIDTH,
+    gather_texts,
     scan_events,
 )
 
@@ -34,7 +34,7 @@ class Scanned(NamedTuple):
     their quotes.
     """
 
-    content: bytes
+    content: Bytes
     is_usual: Flags
     has_key: Flags
     numbers: Ints
@@ -50,10 +50,13 @@ class Scanned(NamedTuple):
 
     def texts(self, field: str, places: Ints) -> list[bytes]:
         """A text of these records, which must have it."""
-        column, content = FIELDS.index(field), self.content
-        starts = self.starts[places, column]
-        ends = starts + self.sizes[places, column]
-        spans = zip(starts.tolist(), ends.tolist(), strict=True)
+        column = FIELDS.index(field)
+        sizes = self.sizes[places, column]
+        ends = np.cumsum(sizes, dtype=np.int64)
+        gathered = np.empty(int(ends[-1]) if len(ends) else 0, np.uint8)
+        gather_texts(self.content, self.starts[places, column], sizes, gathered)
+        content = gathered.tobytes()
+        spans = zip((ends - sizes).tolist(), ends.tolist(), strict=True)
         return [content[start:end] for start, end in spans]
 
     def have(self, field: str, places: Ints) -> Ints:
@@ -61,13 +64,11 @@ class Scanned(NamedTuple):
         return np.flatnonzero(self.sizes[places, FIELDS.index(field)] >= 0)
 
 
-def scan(values: Sequence[bytes | None], keys: Sequence[bytes | None]) -> Scanned:
+def scan(values: Texts, keys: Texts) -> Scanned:
     """What the records with these values and keys hold."""
     count = len(values)
-    content, ends = _joined(values)
-    key_content, key_ends = _joined(keys)
     found = Scanned(
-        content,
+        values.content,
         np.zeros(count, np.bool_),
         np.zeros(count, np.bool_),
         np.empty((count, len(NUMBERS)), np.int64),
@@ -77,20 +78,9 @@ def scan(values: Sequence[bytes | None], keys: Sequence[bytes | None]) -> Scanne
         np.empty((count, WIDTH), np.int32),
     )
     scan_events(
-        np.frombuffer(content, np.uint8),
-        ends,
-        np.frombuffer(key_content, np.uint8),
-        key_ends,
-        *found[1:],
-        TABLES,
+        values.content, values.ends, values.is_none, keys.content, keys.ends, *found[1:], TABLES
     )
     return found
-
-
-def _joined(texts: Sequence[bytes | None]) -> tuple[bytes, Ints]:
-    present = [text or b"" for text in texts] if None in texts else texts
-    sizes = np.fromiter(map(len, present), np.int64, len(present))  # type: ignore[arg-type]
-    return b"".join(present), np.cumsum(sizes)  # type: ignore[arg-type]
 
 
 class ShapeIndex:
@@ -112,7 +102,7 @@ class ShapeIndex:
         """The codes of the wanted records, −1 where not known, and how many of those there are."""
         codes = np.empty(len(is_wanted), np.int64)
         unknown = compiled_shapes.find(
-            np.frombuffer(scanned.content, np.uint8),
+            scanned.content,
             scanned.starts,
             scanned.sizes,
             is_wanted,
@@ -129,7 +119,7 @@ class ShapeIndex:
         """The values that the shape of a record is looked up by."""
         starts, sizes = scanned.starts[place, :SHAPES], scanned.sizes[place, :SHAPES]
         return tuple(
-            None if size < 0 else scanned.content[start : start + size]
+            None if size < 0 else scanned.content[start : start + size].tobytes()
             for start, size in zip(starts.tolist(), sizes.tolist(), strict=True)
         )
 
@@ -143,8 +133,9 @@ class ShapeIndex:
             text = value or b""
             self._values[row, column, : len(text)] = np.frombuffer(text, np.uint8)
         self._sizes[row] = scanned.sizes[place, :SHAPES]
-        content = np.frombuffer(scanned.content, np.uint8)
-        self._hashes[row] = compiled_shapes.hash_of(content, scanned.starts, scanned.sizes, place)
+        self._hashes[row] = compiled_shapes.hash_of(
+            scanned.content, scanned.starts, scanned.sizes, place
+        )
         compiled_shapes.put(self._slots, self._hashes, row, row + 1)
 
     def _grow(self) -> None:

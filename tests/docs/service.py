@@ -100,8 +100,7 @@ def _fill(client: Client, database: str, privacy_key: str) -> None:
     records = list(_records())
     state = WorkingSet(epoch=0, partition=0, next_offset=0, as_of_ms=0)
     folder = Folder(Store(client), SidFilter(1), known, StubSids(privacy_key).of)
-    keys, values, times = (list(column) for column in zip(*records, strict=True))
-    folder.fold(state, Chunk(1, 0, list(range(len(records))), keys, values, times))
+    folder.fold(state, Chunk.of(0, 0, records))
     assert not state.dead_letters, state.dead_letters[0]
     assert state.source == source(0, 0)
     state.checked(len(records), _NOW_MS - 500)

@@ -130,8 +130,7 @@ def new_state(next_offset: int = 0) -> WorkingSet:
 
 def chunk(records: Sequence[Record], first: int = 0) -> Chunk:
     """Records that lie in the log from offset `first` on."""
-    keys, values, timestamps = (list(column) for column in zip(*records, strict=True))
-    return Chunk(1, 2, list(range(first, first + len(records))), keys, values, timestamps)
+    return Chunk.of(2, first, records)
 
 
 def record(sid: str = "SM1", timestamp: int = NOON_MS, **fields: Any) -> Record:

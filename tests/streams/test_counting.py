@@ -24,11 +24,10 @@ def test_messages_count_once_a_record_and_receipts_not_at_all() -> None:
         event("SM2", type="status", status="read"),
         b"{",
     ]
-    keys: list[bytes | None] = [b"7"] * 4
     store: Any = _EmptyStore()
     reference: Any = _FixedReference()
     folder = CountingFolder(store, SidFilter(1), reference, bytes)
-    folder.fold(state, Chunk(1, 3, [0, 1, 2, 3], keys, list(values), [_AT_MS] * 4))
+    folder.fold(state, Chunk.of(3, 0, [(b"7", value, _AT_MS) for value in values]))
     snapshot = state.snapshot()
     assert [letter.reason for letter in snapshot.dead_letters] == ["invalid_json"]
     assert (len(snapshot.messages.sids), len(snapshot.orphans), snapshot.next_offset) == (0, 0, 4)

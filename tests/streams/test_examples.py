@@ -59,15 +59,8 @@ def _fold(examples: Iterable[Example]) -> WorkingSet:
     store: Any = _EmptyStore()
     reference: Any = _FixedReference()
     state = WorkingSet(epoch=0, partition=3, next_offset=0, as_of_ms=0)
-    records = list(examples)
-    chunk = Chunk(
-        1,
-        3,
-        list(range(len(records))),
-        [example.key for example in records],
-        [example.value for example in records],
-        [example.timestamp_ms for example in records],
-    )
+    records = [(example.key, example.value, example.timestamp_ms) for example in examples]
+    chunk = Chunk.of(3, 0, records)
     Folder(store, SidFilter(1), reference, StubSids("a-key-of-tests").of).fold(state, chunk)
     return state
 
@@ -76,7 +69,7 @@ def _wait(state: WorkingSet, until_ms: int) -> None:
     """Fold one more record, a bad one, of a later time of the log."""
     store: Any = _EmptyStore()
     reference: Any = _FixedReference()
-    last = Chunk(1, 3, [state.next_offset], [None], [None], [until_ms])
+    last = Chunk.of(3, state.next_offset, [(None, None, until_ms)])
     Folder(store, SidFilter(1), reference, StubSids("a-key-of-tests").of).fold(state, last)
     assert state.dead_letters.pop(0).reason == "invalid_json"
 

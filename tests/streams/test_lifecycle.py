@@ -69,15 +69,10 @@ def _fold(
         part = log[start : start + size]
         if not part:
             return
-        chunk = Chunk(
-            0,
-            0,
-            list(range(start, start + len(part))),
-            [b"7"] * len(part),
-            [json.dumps(event).encode() for event in part],
-            [event.get("record_ms", NOON_MS) for event in part],
-        )
-        folder.fold(state, chunk)
+        records = [
+            (b"7", json.dumps(event).encode(), event.get("record_ms", NOON_MS)) for event in part
+        ]
+        folder.fold(state, Chunk.of(0, start, records))
 
 
 def _expected(log: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -58,3 +58,18 @@ def _pointer(typing: Any, array: Any) -> Any:
 
 pointer: Any = intrinsic(_pointer)
 """The address of the first item of a contiguous array, which must outlive it."""
+
+
+def _at(item: Any) -> Any:
+    def typed(typing: Any, address: Any) -> Any:
+        def convert(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+        return types.CPointer(item)(types.int64), convert
+
+    return intrinsic(typed)
+
+
+integers_at: Any = _at(types.int64)
+bytes_at: Any = _at(types.uint8)
+"""Memory that something else than an array holds, by its address."""

@@ -64,6 +64,7 @@ _SIZES = np.array([len(name) for name in FIELDS], np.int64)
 def scan_events(
     content: Any,
     ends: Any,
+    is_none: Any,
     keys: Any,
     key_ends: Any,
     is_usual: Any,
@@ -84,7 +85,7 @@ def scan_events(
     begin = key_begin = 0
     for record in range(len(ends)):
         end, key_end = ends[record], key_ends[record]
-        if 0 < end - begin <= MAX_EVENT_BYTES:
+        if 0 < end - begin <= MAX_EVENT_BYTES and not is_none[record]:
             is_usual[record] = _scan(
                 text, begin, end, record, names, slots, name_sizes, limits,
                 number, instant, micros, start, size,
@@ -96,6 +97,18 @@ def scan_events(
                 text, start[row + _PHONE], size[row + _PHONE], key_text, key_begin, key_end
             )
         begin, key_begin = end, key_end
+
+
+@compiled
+def gather_texts(content: Any, starts: Any, sizes: Any, gathered: Any) -> None:
+    """Copy texts out of `content`, one behind the other."""
+    text, target = pointer(content), pointer(gathered)
+    end = 0
+    for place in range(len(starts)):
+        first, size = starts[place], sizes[place]
+        for at in range(size):
+            target[end + at] = text[first + at]
+        end += size
 
 
 @compiled
