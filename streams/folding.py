@@ -21,7 +21,14 @@ from streams.core.columns import Ints
 from streams.core.erasure import StubOf, is_stub, make_anonymous
 from streams.core.fold import Batch, Groups, fold, group
 from streams.core.history import Entry, History, own_entries, with_outcomes
-from streams.core.message import UNKNOWN_USER, Messages, decide, prices_in_micros, without_rate
+from streams.core.message import (
+    UNKNOWN_USER,
+    Messages,
+    decide,
+    prices_in_micros,
+    users_of,
+    without_rate,
+)
 from streams.core.orphans import Orphan
 from streams.core.receipts import apply_receipts, as_of
 from streams.core.seen import SidFilter, hashes_of
@@ -60,6 +67,8 @@ class Told(NamedTuple):
 class Folder:
     """Folds chunks into working sets; holds what all partitions of a worker share."""
 
+    wants_sids = True
+
     def __init__(
         self, store: Store, sids: SidFilter, reference: ReferenceData, stub_of: StubOf
     ) -> None:
@@ -67,7 +76,7 @@ class Folder:
         self._sids = sids
         self._reference = reference
         self._stubs = Stubs(store, sids, reference, stub_of)
-        self._intake = Intake(reference)
+        self._intake = Intake(reference, wants_sids=self.wants_sids)
 
     def fold(self, state: WorkingSet, chunk: Chunk) -> None:
         """Fold a chunk that begins where the working set stands.
@@ -127,7 +136,7 @@ class Folder:
     def _with_rates(self, part: Part, rejected: dict[int, Rejected]) -> Part:
         """The events that need no currency without a configured rate; others are rejected."""
         events = part.events
-        if not events.prices:
+        if not len(events.prices):
             return part
         without = without_rate(events.prices, self._intake.shapes(events), self._reference.current)
         for place, currency in without.items():
@@ -171,7 +180,7 @@ class Folder:
         waited_for = state.orphans.sids(fresh.events.sids)
         canceled = np.flatnonzero(made["status"] == STATUS_CODES["canceled"]).tolist()
         prices = fresh.events.prices
-        places = [place for place in canceled if prices and prices[place] is not None]
+        places = [place for place in canceled if len(prices) and prices.sizes[place] >= 0]
         if waited_for:
             sids = enumerate(fresh.events.sids)
             places = sorted({*places, *(place for place, sid in sids if sid in waited_for)})
@@ -191,8 +200,8 @@ class Folder:
         return found
 
     def _decide(self, state: WorkingSet, part: Part) -> Messages:
-        events, users = part.events, self._reference.current.users
-        if events.phones and any(phone and phone not in users for phone in events.phones):
+        events, current = part.events, self._reference.current
+        if (users_of(events.phones, current)[events.phones.there()] == UNKNOWN_USER).any():
             self._reference.catch_up()
         reference, shapes = self._reference.current, self._intake.shapes(events)
         try:
@@ -209,7 +218,8 @@ class Folder:
 
     def _prices(self, part: Part) -> list[int | None]:
         shapes = self._intake.shapes(part.events)
-        return prices_in_micros(part.events.prices, shapes, self._reference.current)
+        micros = prices_in_micros(part.events.prices, shapes, self._reference.current)
+        return [None if price < 0 else price for price in micros.tolist()]
 
     def _entries(self, part: Part) -> list[Entry]:
         """What each receipt says, as an entry of its message's history."""
@@ -229,10 +239,10 @@ class Folder:
         ]
 
     def _owners(self, part: Part) -> Ints:
-        events, known = part.events, self._reference.current.users
-        if not events.phones:
+        events = part.events
+        if not len(events.phones):
             return events.users
-        by_phone = [known.get(number, UNKNOWN_USER) for number in events.phones]
+        by_phone = users_of(events.phones, self._reference.current)
         owners: Ints = np.where(events.users > 0, events.users, by_phone)
         return owners
 

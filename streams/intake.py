@@ -80,9 +80,9 @@ class Part(NamedTuple):
 class Intake:
     """Decodes and checks chunks; one for each worker."""
 
-    def __init__(self, reference: ReferenceData) -> None:
+    def __init__(self, reference: ReferenceData, *, wants_sids: bool) -> None:
         self._reference = reference
-        self._decoder = Decoder()
+        self._decoder = Decoder(wants_sids=wants_sids)
 
     def shapes(self, events: Events) -> Any:
         """The row of the shape table of each event, of the chunk that was taken in last."""
@@ -131,7 +131,7 @@ class Intake:
         good = np.ones(len(events.records), np.bool_)
         for place in np.flatnonzero(~events.has_key).tolist():
             index = int(events.records[place])
-            phone = events.phones[place] if events.phones else ""
+            phone = events.phones[place] if len(events.phones) else None
             if not key_is_of(chunk.keys[index], int(events.users[place]), phone):
                 good[place] = False
                 rejected[index] = INVALID_KEY

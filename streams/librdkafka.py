@@ -142,10 +142,10 @@ def _records(columns: Ints) -> Records:
 
 
 def _texts(addresses: Ints, sizes: Ints) -> Texts:
-    ends = np.cumsum(np.maximum(sizes, 0))
-    content = np.empty(int(ends[-1]) if len(ends) else 0, np.uint8)
+    present = np.maximum(sizes, 0)
+    content = np.empty(int(present.sum()), np.uint8)
     copy_texts(addresses, sizes, content)
-    return Texts(content, ends, sizes < 0)
+    return Texts(content, np.cumsum(present) - present, sizes)
 
 
 def _failure(columns: Ints) -> Failure:

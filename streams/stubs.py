@@ -14,6 +14,7 @@ from streams.clickhouse import Store
 from streams.core.columns import Flags, Ints
 from streams.core.erasure import StubOf, forget_messages
 from streams.core.events import Events
+from streams.core.message import UNKNOWN_USER, users_of
 from streams.core.seen import SidFilter, hashes_of
 from streams.intake import Part
 from streams.reference import ReferenceData
@@ -40,8 +41,8 @@ class Stubs:
         events, users = part.events, self._users(part.events)
         cuts = state.cuts.of(users)
         is_suspect = cuts >= 0
-        if events.phones:
-            is_suspect |= np.array(list(map(bool, events.phones)))
+        if len(events.phones):
+            is_suspect |= events.phones.sizes > 0
         places = np.flatnonzero(is_suspect).tolist()
         if not places:
             return False
@@ -66,12 +67,12 @@ class Stubs:
 
     def _users(self, events: Events) -> Ints:
         """Whose events they are, by the mapping where they name a number only."""
-        if not events.phones:
+        if not len(events.phones):
             return events.users
-        known = self._reference.current.users
-        if any(phone and phone not in known for phone in events.phones):
+        mapped = users_of(events.phones, self._reference.current)
+        if (mapped[events.phones.there()] == UNKNOWN_USER).any():
             self._reference.catch_up()
-        mapped = [known.get(phone, 0) for phone in events.phones]
+            mapped = users_of(events.phones, self._reference.current)
         return np.where(events.users == 0, mapped, events.users)
 
     def _look_up(self, state: WorkingSet, stubs: dict[bytes, bytes]) -> None:

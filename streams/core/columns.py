@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from streams.core.compiled.spans import gather as gather_texts
+
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 Bytes = npt.NDArray[np.uint8]
@@ -43,39 +45,73 @@ def distinct(keys: Ints) -> tuple[Ints, Ints]:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """A column of texts: their bytes one behind the other, where each ends, and which are none."""
+    """A column of texts that lie in `content`: where each starts, and its size, −1 for none."""
 
     content: Bytes
-    ends: Ints
-    is_none: Flags
+    starts: Ints
+    sizes: Ints
 
     @classmethod
     def of(cls, texts: Sequence[bytes | None]) -> Texts:
         """The column of these texts."""
-        present = [text or b"" for text in texts]
-        sizes = np.fromiter(map(len, present), np.int64, len(present))
-        is_none = np.fromiter((text is None for text in texts), np.bool_, len(texts))
-        return cls(np.frombuffer(b"".join(present), np.uint8), np.cumsum(sizes), is_none)
+        sizes = [-1 if text is None else len(text) for text in texts]
+        joined = b"".join(text for text in texts if text is not None)
+        return cls._packed(np.frombuffer(joined, np.uint8), np.array(sizes, np.int64))
+
+    @classmethod
+    def _packed(cls, content: Bytes, sizes: Ints) -> Texts:
+        present = np.maximum(sizes, 0)
+        return cls(content, np.cumsum(present) - present, sizes)
 
     def __len__(self) -> int:
-        return len(self.ends)
+        return len(self.sizes)
 
     def __getitem__(self, place: int) -> bytes | None:
-        if self.is_none[place]:
-            return None
-        first = self.ends[place - 1] if place else 0
-        return self.content[first : self.ends[place]].tobytes()
+        first, size = self.starts[place], self.sizes[place]
+        return None if size < 0 else self.content[first : first + size].tobytes()
 
     def __iter__(self) -> Iterator[bytes | None]:
-        return (self[place] for place in range(len(self)))
+        packed = self.packed()
+        content, ends = packed.content.tobytes(), packed.starts + packed.sizes
+        spans = zip(packed.starts.tolist(), ends.tolist(), strict=True)
+        return (content[start:end] if start <= end else None for start, end in spans)
+
+    def packed(self) -> Texts:
+        """The same texts, one behind the other in memory of their own."""
+        content = np.empty(int(np.maximum(self.sizes, 0).sum()), np.uint8)
+        gather_texts(self.content, self.starts, self.sizes, content)
+        return self._packed(content, self.sizes)
+
+    def there(self) -> Ints:
+        """The places of the texts that are not none."""
+        return np.flatnonzero(self.sizes >= 0)
+
+    def take(self, places: Ints) -> Texts:
+        """The texts at these places, in order."""
+        return Texts(self.content, self.starts[places], self.sizes[places])
 
     def since(self, place: int) -> Texts:
         """The texts from this one on."""
-        first = int(self.ends[place - 1]) if place else 0
-        return Texts(self.content[first:], self.ends[place:] - first, self.is_none[place:])
+        return Texts(self.content, self.starts[place:], self.sizes[place:])
 
     def without(self, places: Sequence[int]) -> Texts:
         """The same texts, but none in these places."""
-        is_none = self.is_none.copy()
-        is_none[list(places)] = True
-        return Texts(self.content, self.ends, is_none)
+        sizes = self.sizes.copy()
+        sizes[list(places)] = -1
+        return Texts(self.content, self.starts, sizes)
+
+    def followed_by(self, other: Texts) -> Texts:
+        """These texts and others behind them."""
+        both = self.packed(), other.packed()
+        content, sizes = (
+            np.concatenate([getattr(part, name) for part in both]) for name in ("content", "sizes")
+        )
+        return self._packed(content, sizes)
+
+
+NO_TEXTS = Texts.of([])
+
+
+def nothing(count: int) -> Texts:
+    """A column of texts of which none is there."""
+    return Texts(NO_TEXTS.content, np.zeros(count, np.int64), np.full(count, -1, np.int64))

@@ -19,7 +19,8 @@ import numpy as np
 
 from schemas.events import MAX_EVENT_BYTES, UsageEvent
 from streams.core.clock import Clock
-from streams.core.columns import Flags, Ints, Texts
+from streams.core.columns import NO_TEXTS, Flags, Ints, Texts, nothing
+from streams.core.compiled.events import FIELDS, NUMBERS
 from streams.core.events import Events
 from streams.core.scan import Scanned, ShapeIndex, scan
 from streams.core.shapes import Key, Shapes
@@ -28,10 +29,14 @@ from streams.core.twin import twin_of_usage_event
 
 
 class Decoder:
-    """Decodes records' values. One per worker; a memo holds about `memo_limit` texts."""
+    """Decodes records' values. One per worker; a memo holds about `memo_limit` texts.
 
-    def __init__(self, memo_limit: int = 200_000) -> None:
+    Sids are left out of the columns unless somebody wants them.
+    """
+
+    def __init__(self, memo_limit: int = 200_000, *, wants_sids: bool = True) -> None:
         self._memo_limit = memo_limit
+        self._wants_sids = wants_sids
         self._fast = msgspec.json.Decoder(twin_of_usage_event())
         self._clock = Clock(PATTERNS["occurred_at"], memo_limit)
         self._judge = Judge(self._clock)
@@ -39,7 +44,6 @@ class Decoder:
         self._phones: set[str | None] = {None, ""}
         self.shapes = Shapes(PATTERNS, memo_limit)
         self._index = ShapeIndex()
-        self._shape_codes: dict[tuple[bytes | None, ...], int] = {}
         self.batch([b"{}"])  # has the loops compiled now, and not while records wait
 
     def batch(
@@ -52,10 +56,9 @@ class Decoder:
         self._forget()
         if not isinstance(values, Texts):
             values = Texts.of(values)
-        scanned = scan(values, Texts.of([None] * len(values)) if keys is None else keys)
+        scanned = scan(values, nothing(len(values)) if keys is None else keys)
         shapes = self._known_shapes(scanned, values)
-        is_usual = scanned.is_usual & (shapes >= 0)
-        is_usual &= self._are_whole(scanned, shapes)
+        is_usual = scanned.is_usual & (shapes >= 0) & self._are_whole(scanned, shapes)
         usual, index = np.flatnonzero(is_usual), np.flatnonzero(~is_usual)
         events = self._usual(scanned, usual, shapes[usual])
         rejected: dict[int, Rejected] = {}
@@ -66,59 +69,33 @@ class Decoder:
 
     def _known_shapes(self, scanned: Scanned, values: Texts) -> Ints:
         """The shape of each usual record; −1 where the strict decoder has to judge it."""
-        shapes, unknown = self._index.find(scanned, scanned.is_usual)
-        if not unknown:
-            return shapes
-        for place in np.flatnonzero(scanned.is_usual & (shapes < 0)).tolist():
-            key = self._index.key(scanned, place)
-            code = self._shape_codes.get(key)
-            if code is None:
-                event = self._alone(values[place])
-                code = -1 if event is None else int(self.shapes.codes([_shape(event)])[0])
-                # A record that is refused for another field says nothing about its shape.
-                if code >= 0:
-                    self._shape_codes[key] = code
-                    self._index.add(scanned, place, code)
-            shapes[place] = code
+        rows = self._index.rows(scanned)
+        codes = self._index.codes
+        for place in np.flatnonzero(scanned.is_usual & (codes[rows] < 0)).tolist():
+            # A record that is refused for another field says nothing about its shape.
+            if codes[rows[place]] < 0 and (event := self._alone(values[place])) is not None:
+                codes[rows[place]] = self.shapes.codes([_shape(event)])[0]
+        shapes: Ints = np.where(rows >= 0, codes[rows], -1)
         return shapes
 
+    def _sids(self, scanned: Scanned, places: Ints) -> list[bytes]:
+        texts = scanned.texts("message_sid", places) if self._wants_sids else NO_TEXTS
+        return [text or b"" for text in texts]
+
     def _are_whole(self, scanned: Scanned, shapes: Ints) -> Flags:
-        """Which records have what an event of their type needs, and no text against a pattern."""
-        everything = np.arange(len(shapes))
-        has_user = scanned.number("user_id", everything) > 0
-        phones = scanned.have("phone_number", everything)
-        has_phone = np.zeros(len(shapes), np.bool_)
-        has_phone[phones] = True
+        """Which records name a user as an event of their type must."""
+        has_user = scanned.numbers[:, NUMBERS.index("user_id")] > 0
+        has_phone = scanned.sizes[:, FIELDS.index("phone_number")] >= 0
         is_status = self.shapes.table["is_status"][shapes]
-        good: Flags = (has_user | has_phone) & (is_status | ~(has_user & has_phone))
-        for field, accepted in (
-            ("phone_number", self._phones),
-            ("counterparty", self._phones),
-            ("price", self._prices),
-        ):
-            places = scanned.have(field, everything)
-            places = places[scanned.is_usual[places]]
-            if len(places):
-                good[places] &= ~_are_wrong(field, _texts(scanned, field, places), accepted)
+        good: Flags = np.where(is_status, has_user | has_phone, has_user ^ has_phone)
         return good
 
     def _usual(self, scanned: Scanned, places: Ints, shapes: Ints) -> Events:
         """The columns of records of the usual form."""
-
-        def column(field: str, absent: Any) -> list[Any]:
-            have = scanned.have(field, places)
-            if not len(have):
-                return []
-            found = [absent] * len(places)
-            texts = _texts(scanned, field, places[have])
-            for place, text in zip(have.tolist(), texts, strict=True):
-                found[place] = text
-            return found
-
         return Events(
             places,
             scanned.has_key[places],
-            scanned.texts("message_sid", places),
+            self._sids(scanned, places),
             scanned.occurred_ms[places],
             shapes,
             users=scanned.number("user_id", places),
@@ -127,9 +104,9 @@ class Decoder:
             non_gsm_characters=scanned.number("non_gsm_characters", places),
             num_media=scanned.number("num_media", places),
             processing_us=scanned.processing_us[places],
-            phones=column("phone_number", ""),
-            counterparties=column("counterparty", None),
-            prices=column("price", None),
+            phones=scanned.texts("phone_number", places),
+            counterparties=scanned.texts("counterparty", places),
+            prices=scanned.texts("price", places),
         )
 
     def _others(
@@ -201,7 +178,7 @@ class Decoder:
         columns = Events(
             index,
             np.zeros(len(index), np.bool_),
-            [event.message_sid.encode() for event in events],
+            [event.message_sid.encode() for event in events] if self._wants_sids else [],
             times,
             shapes,
             users,
@@ -210,17 +187,16 @@ class Decoder:
             _ints([event.non_gsm_characters for event in events]),
             _ints([event.num_media for event in events]),
             micros_of_ms([event.processing_time_ms for event in events]),
-            phones if has_phone.any() else [],
-            counterparties if any(counterparties) else [],
-            prices if any(prices) else [],
+            _texts(phones),
+            _texts(counterparties),
+            _texts(prices),
         )
         return columns, np.flatnonzero(is_wrong)
 
     def _forget(self) -> None:
         self.shapes.forget()
-        if not len(self.shapes) or len(self._shape_codes) > self._memo_limit:
+        if not len(self.shapes) or len(self._index) > self._memo_limit:
             self._index.clear()
-            self._shape_codes.clear()
         self._clock.forget()
         for texts in (self._prices, self._phones):
             if len(texts) > self._memo_limit:
@@ -242,8 +218,11 @@ def _shape(event: Any) -> Key:
     )
 
 
-def _texts(scanned: Scanned, field: str, places: Ints) -> list[str]:
-    return [text.decode() for text in scanned.texts(field, places)]
+def _texts(column: Sequence[str | None]) -> Texts:
+    """A column of texts that are not empty, if there is any."""
+    return (
+        Texts.of([text.encode() if text else None for text in column]) if any(column) else NO_TEXTS
+    )
 
 
 def _are_wrong(field: str, texts: Sequence[str | None], accepted: set[str | None]) -> Any:

@@ -6,16 +6,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streams.core.columns import Flags, Ints
+from streams.core.columns import Flags, Ints, Texts, nothing
 
 
 class Events(NamedTuple):
     """Accepted events of one batch as columns, in order.
 
     `records` are the places in the batch, `has_key` whether the record's key is known to be the
-    event's, `shapes` rows of `Shapes.table`; `users` has 0, `phones` and `counterparties` have no
-    text where the event had none; `processing_us` is −1 where the router gave no time. Texts of a
-    column that no event of the batch has are an empty list.
+    event's, `shapes` rows of `Shapes.table`; `users` has 0, `phones` and `counterparties` no
+    text where the event had none; `processing_us` is −1 where the router gave no time. A column of
+    texts that no event of the batch has is empty, and so is `sids` where nobody wants them.
     """
 
     records: Ints
@@ -29,9 +29,9 @@ class Events(NamedTuple):
     non_gsm_characters: Ints
     num_media: Ints
     processing_us: Ints
-    phones: list[str]
-    counterparties: list[str | None]
-    prices: list[str | None]
+    phones: Texts
+    counterparties: Texts
+    prices: Texts
 
     def take(self, chosen: Ints) -> Events:
         """The events at these places of the columns, in order."""
@@ -40,6 +40,8 @@ class Events(NamedTuple):
         def pick(column: Any) -> Any:
             if isinstance(column, np.ndarray):
                 return column[chosen]
+            if isinstance(column, Texts):
+                return column.take(chosen) if len(column) else column
             return [column[place] for place in at] if column else column
 
         return Events(*map(pick, self))
@@ -51,17 +53,16 @@ class Events(NamedTuple):
         order = np.argsort(np.concatenate([self.records, other.records]), kind="stable")
         at = order.tolist()
 
-        def merge(column: Any, others: Any, absent: Any) -> Any:
+        def merge(column: Any, others: Any) -> Any:
             if isinstance(column, np.ndarray):
                 return np.concatenate([column, others])[order]
-            if not column and not others:
+            if not len(column) and not len(others):
                 return column
-            both = [
-                *(column or [absent] * len(self.records)),
-                *(others or [absent] * len(other.records)),
-            ]
+            if isinstance(column, Texts):
+                first = column if len(column) else nothing(len(self.records))
+                second = others if len(others) else nothing(len(other.records))
+                return first.followed_by(second).take(order)
+            both = [*column, *others]
             return [both[place] for place in at]
 
-        absent = {"phones": ""}
-        columns = zip(self._fields, self, other, strict=True)
-        return Events(*[merge(a, b, absent.get(name)) for name, a, b in columns])
+        return Events(*map(merge, self, other))

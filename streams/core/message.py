@@ -16,7 +16,8 @@ import numpy as np
 from schemas.events import MAX_FUTURE_MS
 from schemas.rows import COST_SOURCES, DIRECTIONS, MESSAGE_TYPES, STATUS_CODES, USER_DECISIONS
 from schemas.units import DAY_MS
-from streams.core.columns import Flags, Ints, Records
+from streams.core.columns import Flags, Ints, Records, Texts
+from streams.core.compiled.texts import price_micros
 from streams.core.events import Events
 from streams.core.pricing import RateIndex, costs, provider_micros
 from streams.core.savings import gsm_saving, trim_saving
@@ -24,6 +25,7 @@ from streams.core.shapes import country_number
 from streams.core.strict import Rejected
 
 UNKNOWN_USER = 0
+_USD = b"USD"
 UNKNOWN_COUNTRY = country_number("ZZ")
 
 MESSAGE = np.dtype(
@@ -88,13 +90,24 @@ class Reference(msgspec.Struct):
     retention_days: int
 
 
-def key_is_of(key: bytes | None, user_id: int, phone_number: str) -> bool:
-    """Whether a record's key is the event's decimal user id or its phone number (0, "": none)."""
+def users_of(phones: Texts, reference: Reference) -> Ints:
+    """The users that numbers are mapped to; UNKNOWN_USER for those of none."""
+    users = np.full(len(phones), UNKNOWN_USER, np.int64)
+    places = phones.there()
+    known = reference.users
+    users[places] = [
+        known.get(number.decode(), UNKNOWN_USER) for number in phones.take(places) if number
+    ]
+    return users
+
+
+def key_is_of(key: bytes | None, user_id: int, phone_number: bytes | None) -> bool:
+    """Whether a record's key is the event's decimal user id (0: none) or its phone number."""
     if key is None:
         return False
     if user_id and key == b"%d" % user_id:
         return True
-    return bool(phone_number) and key == phone_number.encode()
+    return key == phone_number
 
 
 def untimely(occurred_ms: int, record_ms: int, retention_days: int) -> Rejected | None:
@@ -113,28 +126,29 @@ def untimely(occurred_ms: int, record_ms: int, retention_days: int) -> Rejected 
     return None
 
 
-def without_rate(prices: list[str | None], shapes: Any, reference: Reference) -> dict[int, str]:
+def without_rate(prices: Texts, shapes: Any, reference: Reference) -> dict[int, str]:
     """The currencies without a configured rate of those events that have a price, by place."""
     known = [currency.encode() for currency in reference.usd_rates]
-    without = np.flatnonzero(~np.isin(shapes["currency"], known)) if prices else ()
-    return {
-        place: shapes["currency"][place].decode()
-        for place in map(int, without)
-        if prices[place] is not None
-    }
+    places = prices.there()
+    currencies = shapes["currency"][places]
+    is_without = ~np.isin(currencies, known)
+    found = zip(places[is_without].tolist(), currencies[is_without].tolist(), strict=True)
+    return {place: currency.decode() for place, currency in found}
 
 
-def prices_in_micros(
-    prices: list[str | None], shapes: Any, reference: Reference
-) -> list[int | None]:
-    """The provider's price of each event in micro-USD; their currencies must have rates."""
-    if not prices:
-        return [None] * len(shapes)
-    per_unit = {name.encode(): rate for name, rate in reference.usd_rates.items()}
-    return [
-        None if price is None else provider_micros(price, per_unit[currency])
-        for price, currency in zip(prices, shapes["currency"].tolist(), strict=True)
-    ]
+def prices_in_micros(prices: Texts, shapes: Any, reference: Reference) -> Ints:
+    """The provider's price of each event in micro-USD, −1 for none; their currencies must have
+    rates."""
+    micros = np.full(len(shapes), -1, np.int64)
+    if not len(prices):
+        return micros
+    price_micros(prices.content, prices.starts, prices.sizes, micros)
+    places = prices.there()
+    for place in places[shapes["currency"][places] != _USD].tolist():
+        price, currency = prices[place], shapes["currency"][place].decode()
+        assert price is not None
+        micros[place] = provider_micros(price.decode(), reference.usd_rates[currency])
+    return micros
 
 
 def decide(events: Events, shapes: Any, positions: Ints, reference: Reference) -> Messages:
@@ -162,8 +176,8 @@ def decide(events: Events, shapes: Any, positions: Ints, reference: Reference) -
 def _decide_users(made: Messages, events: Events, reference: Reference) -> None:
     users = events.users
     decisions = np.full(len(users), USER_DECISIONS["event"], np.int8)
-    if events.phones:
-        known = [reference.users.get(number, UNKNOWN_USER) for number in events.phones]
+    if len(events.phones):
+        known = users_of(events.phones, reference)
         by_phone = users == 0
         users = np.where(by_phone, known, users)
         decisions[by_phone] = USER_DECISIONS["mapping"]
@@ -177,17 +191,18 @@ def _decide_users(made: Messages, events: Events, reference: Reference) -> None:
 
 def _take_numbers(made: Messages, events: Events, reference: Reference) -> None:
     """Countries that follow from a number, and the hashes that stay of numbers."""
-    if events.phones:
-        made["phone_hash"] = [
-            reference.hash_of(number) if number else 0 for number in events.phones
+    for name, numbers in (
+        ("phone_hash", events.phones),
+        ("counterparty_hash", events.counterparties),
+    ):
+        places = numbers.there()
+        made[name][places] = [
+            reference.hash_of(number.decode()) for number in numbers.take(places) if number
         ]
-    if events.counterparties:
-        made["counterparty_hash"] = [
-            0 if number is None else reference.hash_of(number) for number in events.counterparties
-        ]
+    if len(events.counterparties):
         for place in np.flatnonzero(made["country"] == 0).tolist():
             number = events.counterparties[place]
-            country = None if number is None else reference.country_of(number)
+            country = None if number is None else reference.country_of(number.decode())
             made["country"][place] = country_number(country or "ZZ")
     made["country"][made["country"] == 0] = UNKNOWN_COUNTRY
     if reference.withdrawn:
@@ -197,7 +212,7 @@ def _take_numbers(made: Messages, events: Events, reference: Reference) -> None:
             made[name][withdrawn] = 0
 
 
-def _price(made: Messages, prices: list[str | None], shapes: Any, reference: Reference) -> None:
+def _price(made: Messages, prices: Texts, shapes: Any, reference: Reference) -> None:
     quotes, is_fallback, made["rate_origin"] = reference.rates.quotes(
         made["country"],
         made["mcc_mnc"],
@@ -209,8 +224,7 @@ def _price(made: Messages, prices: list[str | None], shapes: Any, reference: Ref
     names = ("rate_base_micros", "rate_carrier_micros", "rate_failed_micros")
     for column, name in enumerate(names):
         made[name] = quotes[:, column]
-    micros = prices_in_micros(prices, shapes, reference)
-    provider = np.array([-1 if price is None else price for price in micros], np.int64)
+    provider = prices_in_micros(prices, shapes, reference)
     is_exempt = made["has_error"] & np.isin(made["error_code"], list(reference.rates.exempt))
     set_costs(made, provider, is_exempt)
     settled = COST_SOURCES["provider"]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from streams.core.columns import Bytes, Flags, Ints, Texts
+from streams.core.columns import NO_TEXTS, Bytes, Flags, Ints, Texts
 from streams.core.compiled import shapes as compiled_shapes
 from streams.core.compiled.events import (
     FIELDS,
@@ -20,7 +20,6 @@ from streams.core.compiled.events import (
     SHAPES,
     TABLES,
     WIDTH,
-    gather_texts,
     scan_events,
 )
 
@@ -48,20 +47,13 @@ class Scanned(NamedTuple):
         column: Ints = self.numbers[places, NUMBERS.index(field)]
         return column
 
-    def texts(self, field: str, places: Ints) -> list[bytes]:
-        """A text of these records, which must have it."""
+    def texts(self, field: str, places: Ints) -> Texts:
+        """A text of these records; a column of none where not one of them has it."""
         column = FIELDS.index(field)
-        sizes = self.sizes[places, column]
-        ends = np.cumsum(sizes, dtype=np.int64)
-        gathered = np.empty(int(ends[-1]) if len(ends) else 0, np.uint8)
-        gather_texts(self.content, self.starts[places, column], sizes, gathered)
-        content = gathered.tobytes()
-        spans = zip((ends - sizes).tolist(), ends.tolist(), strict=True)
-        return [content[start:end] for start, end in spans]
-
-    def have(self, field: str, places: Ints) -> Ints:
-        """Which of these records have a text: places among `places`."""
-        return np.flatnonzero(self.sizes[places, FIELDS.index(field)] >= 0)
+        sizes = self.sizes[places, column].astype(np.int64)
+        if not (sizes >= 0).any():
+            return NO_TEXTS
+        return Texts(self.content, self.starts[places, column].astype(np.int64), sizes)
 
 
 def scan(values: Texts, keys: Texts) -> Scanned:
@@ -78,69 +70,61 @@ def scan(values: Texts, keys: Texts) -> Scanned:
         np.empty((count, WIDTH), np.int32),
     )
     scan_events(
-        values.content, values.ends, values.is_none, keys.content, keys.ends, *found[1:], TABLES
+        values.content,
+        values.starts,
+        values.sizes,
+        keys.content,
+        keys.starts,
+        keys.sizes,
+        *found[1:],
+        TABLES,
     )
     return found
 
 
 class ShapeIndex:
-    """Codes of shapes by the bytes of their fields' values."""
+    """Codes of shapes by the bytes of their fields' values: a row for each that was seen."""
 
     def __init__(self) -> None:
         self.clear()
+
+    def __len__(self) -> int:
+        return self._count
 
     def clear(self) -> None:
         """Forget all."""
         self._count = 0
         self._slots: Ints = np.full(4096, -1, np.int64)
         self._hashes = np.zeros(1024, np.uint64)
-        self._codes: Ints = np.zeros(1024, np.int64)
         self._values = np.zeros((1024, SHAPES, MAX_SHAPE_BYTES), np.uint8)
-        self._sizes = np.zeros((1024, SHAPES), np.int32)
+        self._sizes = np.zeros((1024, SHAPES), np.int64)
+        self.codes: Ints = np.full(1024, -1, np.int64)
 
-    def find(self, scanned: Scanned, is_wanted: Flags) -> tuple[Ints, int]:
-        """The codes of the wanted records, −1 where not known, and how many of those there are."""
-        codes = np.empty(len(is_wanted), np.int64)
-        unknown = compiled_shapes.find(
-            scanned.content,
-            scanned.starts,
-            scanned.sizes,
-            is_wanted,
-            self._slots,
-            self._hashes,
-            self._codes,
-            self._values,
-            self._sizes,
-            codes,
-        )
-        return codes, int(unknown)
-
-    def key(self, scanned: Scanned, place: int) -> tuple[bytes | None, ...]:
-        """The values that the shape of a record is looked up by."""
-        starts, sizes = scanned.starts[place, :SHAPES], scanned.sizes[place, :SHAPES]
-        return tuple(
-            None if size < 0 else scanned.content[start : start + size].tobytes()
-            for start, size in zip(starts.tolist(), sizes.tolist(), strict=True)
-        )
-
-    def add(self, scanned: Scanned, place: int, code: int) -> None:
-        """Remember the code of the shape of the record at `place`."""
-        if self._count == len(self._codes):
-            self._grow()
-        row, self._count = self._count, self._count + 1
-        self._codes[row] = code
-        for column, value in enumerate(self.key(scanned, place)):
-            text = value or b""
-            self._values[row, column, : len(text)] = np.frombuffer(text, np.uint8)
-        self._sizes[row] = scanned.sizes[place, :SHAPES]
-        self._hashes[row] = compiled_shapes.hash_of(
-            scanned.content, scanned.starts, scanned.sizes, place
-        )
-        compiled_shapes.put(self._slots, self._hashes, row, row + 1)
+    def rows(self, scanned: Scanned) -> Ints:
+        """The row of each record of the usual form, −1 for others; `codes` has −1 for new rows."""
+        rows = np.full(len(scanned.is_usual), -1, np.int64)
+        done = 0
+        while done < len(rows):
+            done, self._count = compiled_shapes.find(
+                scanned.content,
+                scanned.starts,
+                scanned.sizes,
+                scanned.is_usual,
+                self._slots,
+                self._hashes,
+                self._values,
+                self._sizes,
+                self._count,
+                rows,
+                done,
+            )
+            if self._count == len(self.codes):
+                self._grow()
+        return rows
 
     def _grow(self) -> None:
-        for name in ("_hashes", "_codes", "_values", "_sizes"):
+        for name, empty in (("_hashes", 0), ("_values", 0), ("_sizes", 0), ("codes", -1)):
             rows = getattr(self, name)
-            setattr(self, name, np.concatenate([rows, np.zeros_like(rows)]))
-        self._slots = np.full(4 * len(self._codes), -1, np.int64)
-        compiled_shapes.put(self._slots, self._hashes, 0, self._count)
+            setattr(self, name, np.concatenate([rows, np.full_like(rows, empty)]))
+        self._slots = np.full(4 * len(self.codes), -1, np.int64)
+        compiled_shapes.put(self._slots, self._hashes, self._count)

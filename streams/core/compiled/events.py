@@ -12,7 +12,15 @@ import numpy as np
 
 from schemas.events import MAX_EVENT_BYTES
 from streams.core.compiled.compiling import compiled, pointer
-from streams.core.compiled.texts import decimal_end, instant_ms, integer, integer_end, thousandths
+from streams.core.compiled.texts import (
+    decimal_end,
+    instant_ms,
+    integer,
+    integer_end,
+    is_phone_number,
+    is_price,
+    thousandths,
+)
 
 SHAPE_FIELDS = (
     "type",
@@ -63,10 +71,11 @@ _SIZES = np.array([len(name) for name in FIELDS], np.int64)
 @compiled
 def scan_events(
     content: Any,
-    ends: Any,
-    is_none: Any,
+    value_starts: Any,
+    value_sizes: Any,
     keys: Any,
-    key_ends: Any,
+    key_starts: Any,
+    key_sizes: Any,
     is_usual: Any,
     has_key: Any,
     numbers: Any,
@@ -76,39 +85,26 @@ def scan_events(
     sizes: Any,
     tables: Any,
 ) -> None:
-    """Scan the records that end at `ends` in `content`; for the columns see `scan.Scanned`."""
+    """Scan the records that lie in `content`; for the columns see `scan.Scanned`."""
     text, key_text = pointer(content), pointer(keys)
     names, slots = pointer(tables[0]), pointer(tables[1])
     name_sizes, limits = pointer(tables[2]), pointer(tables[3])
     number, start, size = pointer(numbers), pointer(starts), pointer(sizes)
     instant, micros = pointer(occurred_ms), pointer(processing_us)
-    begin = key_begin = 0
-    for record in range(len(ends)):
-        end, key_end = ends[record], key_ends[record]
-        if 0 < end - begin <= MAX_EVENT_BYTES and not is_none[record]:
+    for record in range(len(value_starts)):
+        begin, length = value_starts[record], value_sizes[record]
+        if 0 < length <= MAX_EVENT_BYTES:
             is_usual[record] = _scan(
-                text, begin, end, record, names, slots, name_sizes, limits,
+                text, begin, begin + length, record, names, slots, name_sizes, limits,
                 number, instant, micros, start, size,
             )  # fmt: skip
-            row = record * WIDTH
+            row, key_begin = record * WIDTH, key_starts[record]
+            key_end = key_begin + key_sizes[record]
             has_key[record] = _is_same(
                 text, start[row + _USER], size[row + _USER], key_text, key_begin, key_end
             ) or _is_same(
                 text, start[row + _PHONE], size[row + _PHONE], key_text, key_begin, key_end
             )
-        begin, key_begin = end, key_end
-
-
-@compiled
-def gather_texts(content: Any, starts: Any, sizes: Any, gathered: Any) -> None:
-    """Copy texts out of `content`, one behind the other."""
-    text, target = pointer(content), pointer(gathered)
-    end = 0
-    for place in range(len(starts)):
-        first, size = starts[place], sizes[place]
-        for at in range(size):
-            target[end + at] = text[first + at]
-        end += size
 
 
 @compiled
@@ -217,7 +213,11 @@ def _take(
         if kind == _N:
             return field > _PHONE and field != _EVENT_ID
         start[column], size[column] = first + 1, end - first - 2
-        return kind == _QUOTE and 0 < end - first - 2 <= _MAX_TEXT
+        if kind != _QUOTE or end - first < 3 or end - first - 2 > _MAX_TEXT:
+            return False
+        if field == _PRICE:
+            return is_price(text, first + 1, end - 1)
+        return field in (_SID, _EVENT_ID) or is_phone_number(text, first + 1, end - 1)
     if field == _OCCURRED_AT:
         instant[record] = instant_ms(text, first + 1, end - 1) if kind == _QUOTE else -1
         return bool(instant[record] >= 0)

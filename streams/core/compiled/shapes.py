@@ -13,12 +13,6 @@ _SEED, _PRIME, _END = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3), n
 
 
 @compiled
-def hash_of(content: Any, starts: Any, sizes: Any, place: int) -> Any:
-    """FNV-1a of the shape of the record at `place`."""
-    return _hash(pointer(content), pointer(starts), pointer(sizes), place * WIDTH)
-
-
-@compiled
 def _hash(text: Any, start: Any, size: Any, row: int) -> Any:
     mixed = _SEED
     for column in range(row, row + SHAPES):
@@ -30,10 +24,10 @@ def _hash(text: Any, start: Any, size: Any, row: int) -> Any:
 
 
 @compiled
-def put(slots: Any, hashes: Any, first: int, end: int) -> None:
-    """Put rows `first` … `end` − 1 into the slots of their hashes, by linear probing."""
+def put(slots: Any, hashes: Any, count: int) -> None:
+    """Put the first rows into the slots of their hashes, by linear probing."""
     mask = np.uint64(len(slots) - 1)
-    for row in range(first, end):
+    for row in range(count):
         slot = hashes[row] & mask
         while slots[slot] >= 0:
             slot = (slot + np.uint64(1)) & mask
@@ -48,20 +42,25 @@ def find(
     is_wanted: Any,
     slots: Any,
     hashes: Any,
-    codes: Any,
     values: Any,
     value_sizes: Any,
-    shapes: Any,
-) -> int:
-    """Set the shapes of the wanted records, −1 where none is known; how many those are."""
+    count: int,
+    rows: Any,
+    first: int,
+) -> Any:
+    """Set the rows of the wanted records from `first` on, new ones for shapes not seen before.
+
+    Returns how far it came, which is not the end if there is no room left, and how many rows
+    there are.
+    """
     text, start, size = pointer(content), pointer(starts), pointer(sizes)
     value, value_size = pointer(values), pointer(value_sizes)
     mask = np.uint64(len(slots) - 1)
-    unknown = 0
-    for record in range(len(is_wanted)):
-        shapes[record] = -1
+    for record in range(first, len(is_wanted)):
         if not is_wanted[record]:
             continue
+        if count == len(hashes):
+            return record, count
         mixed = _hash(text, start, size, record * WIDTH)
         slot = mixed & mask
         while slots[slot] >= 0:
@@ -69,11 +68,25 @@ def find(
             if hashes[row] == mixed and _is_same(
                 text, start, size, record * WIDTH, value, value_size, row * SHAPES
             ):
-                shapes[record] = codes[row]
                 break
             slot = (slot + np.uint64(1)) & mask
-        unknown += shapes[record] < 0
-    return unknown
+        if slots[slot] < 0:
+            slots[slot], hashes[count] = count, mixed
+            _keep(text, start, size, record * WIDTH, value, value_size, count * SHAPES)
+            count += 1
+        rows[record] = slots[slot]
+    return len(is_wanted), count
+
+
+@compiled
+def _keep(
+    text: Any, start: Any, size: Any, row: int, value: Any, value_size: Any, known: int
+) -> None:
+    for column in range(SHAPES):
+        value_size[known + column] = size[row + column]
+        first, at = start[row + column], (known + column) * MAX_SHAPE_BYTES
+        for place in range(size[row + column]):
+            value[at + place] = text[first + place]
 
 
 @compiled

@@ -83,6 +83,71 @@ def thousandths(content: Any, first: int, end: int, most: int) -> int:
 
 
 @compiled
+def is_phone_number(content: Any, first: int, end: int) -> bool:
+    """Whether a text is an E.164 number."""
+    if not 3 <= end - first <= 16 or content[first] != _PLUS or content[first + 1] == _ZERO:
+        return False
+    for at in range(first + 1, end):
+        if content[at] < _ZERO or content[at] > _NINE:
+            return False
+    return True
+
+
+@compiled
+def is_price(content: Any, first: int, end: int) -> bool:
+    """Whether a text is a decimal of at most six digits before the point and twelve behind it.
+
+    That is not every price: `price_micros` takes those, and a million more.
+    """
+    at = first + (content[first] == _MINUS)
+    digits = 0
+    while at < end and _ZERO <= content[at] <= _NINE:
+        at += 1
+        digits += 1
+    if not 1 <= digits <= 6:
+        return False
+    if at < end:
+        if content[at] != _DOT or not 1 <= end - at - 1 <= 12:
+            return False
+        for place in range(at + 1, end):
+            if content[place] < _ZERO or content[place] > _NINE:
+                return False
+    return True
+
+
+@compiled
+def price_micros(content: Any, starts: Any, sizes: Any, micros: Any) -> None:
+    """Prices times a million, without their sign, rounded half-even; −1 where there is none."""
+    for place in range(len(starts)):
+        micros[place] = -1
+        if sizes[place] > 0:
+            first = starts[place]
+            end = first + sizes[place]
+            micros[place] = millionths(content, first + (content[first] == _MINUS), end)
+
+
+@compiled
+def millionths(content: Any, first: int, end: int) -> int:
+    """A decimal of at most 18 digits times a million, rounded half-even."""
+    value = decimals = 0
+    is_fraction = False
+    for at in range(first, end):
+        if content[at] == _DOT:
+            is_fraction = True
+            continue
+        value = value * 10 + int(content[at]) - _ZERO
+        if is_fraction:
+            decimals += 1
+    for _ in range(6 - decimals):
+        value *= 10
+    unit = 1
+    for _ in range(decimals - 6):
+        unit *= 10
+    whole, rest = value // unit, value % unit
+    return whole + (2 * rest > unit or (2 * rest == unit and whole & 1))
+
+
+@compiled
 def _two(content: Any, at: int, most: int) -> int:
     """Two digits as a number; very negative if they are none, or above `most`."""
     tens, ones = int(content[at]) - _ZERO, int(content[at + 1]) - _ZERO

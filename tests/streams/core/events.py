@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from schemas.events import UsageEvent
 from schemas.rows import DIRECTIONS, ENCODINGS, MESSAGE_TYPES, STATUS_CODES
+from streams.core.columns import Texts
 from streams.core.decode import Decoder
 from streams.core.shapes import SHAPE
 from streams.core.strict import Rejected
@@ -38,7 +39,6 @@ def by_columns(decoder: Decoder, values: Sequence[bytes | None]) -> list[Plain |
     records = events.records.tolist()
     assert records == sorted(set(range(len(values))) - set(rejected))
     shapes = decoder.shapes.table[events.shapes].tolist()
-    none = [None] * len(records)
     columns = (
         map(bytes.decode, events.sids),
         events.occurred_ms.tolist(),
@@ -49,13 +49,20 @@ def by_columns(decoder: Decoder, values: Sequence[bytes | None]) -> list[Plain |
         events.non_gsm_characters.tolist(),
         events.num_media.tolist(),
         events.processing_us.tolist(),
-        events.phones or [""] * len(records),
-        events.counterparties or none,
-        events.prices or none,
+        [phone or "" for phone in texts(events.phones, len(records))],
+        texts(events.counterparties, len(records)),
+        texts(events.prices, len(records)),
     )
     for record, *row in zip(records, *columns, strict=True):
         found[record] = Plain(*row)
     return [found[index] for index in range(len(values))]
+
+
+def texts(column: Texts, count: int) -> list[str | None]:
+    """A column of texts of so many events; empty if none of them has one."""
+    if not len(column):
+        return [None] * count
+    return [None if text is None else text.decode() for text in column]
 
 
 def one_by_one(decoder: Decoder, values: Sequence[bytes | None]) -> list[Plain | Rejected]:

@@ -277,7 +277,7 @@ def test_savings_are_of_long_outbound_sms(fields: dict[str, Any], saved: tuple[i
 )
 def test_keys(key: bytes | None, fields: dict[str, Any], expected: bool) -> None:
     events, _ = Decoder().batch([event(**fields)])
-    phone = events.phones[0] if events.phones else ""
+    phone = events.phones[0] if len(events.phones) else None
     assert key_is_of(key, int(events.users[0]), phone) is expected
 
 
