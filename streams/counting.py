@@ -20,7 +20,7 @@ from streams.working_set import WorkingSet
 class CountingFolder(Folder):
     """Folds the messages of chunks into user cells of 15 minutes, and leaves receipts aside."""
 
-    wants_sids = False
+    keeps_messages = False
 
     def fold(self, state: WorkingSet, chunk: Chunk) -> None:
         """As `Folder.fold`."""

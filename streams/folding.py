@@ -67,7 +67,8 @@ class Told(NamedTuple):
 class Folder:
     """Folds chunks into working sets; holds what all partitions of a worker share."""
 
-    wants_sids = True
+    keeps_messages = True
+    """Whether more is kept of a message than what it adds to cells: its sid, hashes of numbers."""
 
     def __init__(
         self, store: Store, sids: SidFilter, reference: ReferenceData, stub_of: StubOf
@@ -76,7 +77,7 @@ class Folder:
         self._sids = sids
         self._reference = reference
         self._stubs = Stubs(store, sids, reference, stub_of)
-        self._intake = Intake(reference, wants_sids=self.wants_sids)
+        self._intake = Intake(reference, wants_sids=self.keeps_messages)
 
     def fold(self, state: WorkingSet, chunk: Chunk) -> None:
         """Fold a chunk that begins where the working set stands.
@@ -205,12 +206,14 @@ class Folder:
             self._reference.catch_up()
         reference, shapes = self._reference.current, self._intake.shapes(events)
         try:
-            return decide(events, shapes, part.positions, reference)
+            return decide(events, shapes, part.positions, reference, self.keeps_messages)
         except Exception:
             for place, position in enumerate(part.positions.tolist()):
                 one = part.take(np.array([place])) if len(shapes) > 1 else part
                 try:
-                    decide(one.events, shapes[[place]], one.positions, reference)
+                    decide(
+                        one.events, shapes[[place]], one.positions, reference, self.keeps_messages
+                    )
                 except Exception as error:
                     offset = offset_of(position)
                     raise PoisonRecordError(state.partition, offset, error) from error

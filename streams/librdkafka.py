@@ -82,8 +82,6 @@ class RawConsumer:
         _LIBRARY.rd_kafka_poll_set_consumer(self._handle)
         self._queue = _LIBRARY.rd_kafka_queue_get_consumer(self._handle)
         self._messages: Ints = np.zeros(at_once, np.int64)
-        self._taken(0)  # this and the next have the loops compiled now, not while records wait
-        _texts(self._messages[:0], self._messages[:0])
 
     def assign(self, topic: str, offsets: Mapping[int, int]) -> None:
         """Read these partitions of a topic, each from its offset, and nothing else."""
@@ -133,6 +131,14 @@ class RawConsumer:
         finally:
             destroy(messages, _destroy)
         return found, failures
+
+
+def compile_loops() -> None:
+    """Have the loops of this module ready before records wait for them."""
+    none = np.zeros(0, np.int64)
+    describe(none, _timestamp_of, np.zeros((len(COLUMNS), 0), np.int64))
+    copy_texts(none, none, np.zeros(0, np.uint8))
+    destroy(none, _destroy)
 
 
 def _records(columns: Ints) -> Records:

@@ -27,12 +27,13 @@ from pydantic import ValidationError
 
 from schemas.rows import CELL_TABLES
 from schemas.topics import USAGE
-from streams import metrics
+from streams import librdkafka, metrics
 from streams.app import create_app, working_sets
 from streams.clickhouse import Deaths, Store, connect
 from streams.continuity import gone_unread, refuse_another_log
 from streams.core.erasure import StubSids
 from streams.core.seen import SidFilter
+from streams.core.warming import compile_loops
 from streams.counting import CountingFolder
 from streams.dead_letters import DeadLetterProducer
 from streams.erasing import Eraser
@@ -110,12 +111,14 @@ class Worker:
         self._stopping = False
 
     async def start(self) -> None:
-        """Look whether the log goes on, load the reference data and join the group.
+        """Look whether the log goes on, load what is needed and join the group.
 
         Before that the tables get the retention of the settings.
         """
         await self._in("sink", self._retain)
         await self._in("reader", self._loader.check)
+        await self._in("reader", librdkafka.compile_loops)
+        await self._in("fold", compile_loops)
         await self._in("fold", self._reference.load)
         # Faust cannot be unwound once it has begun to start: without a broker it has to die.
         await self._guard(self.app.start())

@@ -49,11 +49,13 @@ _ARRAYS = {
             "savings",
             "scan",
             "shapes",
+            "warming",
         )
     },
     "streams/core/seen.py": {"numpy", "xxhash"},
     "streams/core/compiled/compiling.py": {"numba"},
     "streams/core/compiled/events.py": {"numpy"},
+    "streams/core/compiled/groups.py": {"numpy"},
     "streams/core/compiled/shapes.py": {"numpy"},
 }
 

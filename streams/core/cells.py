@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from schemas.rows import COUNTERS, MAXIMA, SPARSE
 from streams.core.columns import Ints
+from streams.core.compiled import groups as compiled_groups
 from streams.core.counts import Histograms, SparseCounts
 
 KEY = np.dtype([("user_id", "i8"), ("bucket_s", "i8"), ("combination", "i4")])
@@ -25,6 +26,7 @@ Keys = npt.NDArray[Any]
 WIDTH = len(COUNTERS)
 COLUMN = {name: index for index, name in enumerate(COUNTERS)}
 MAX_COLUMNS = [COLUMN[name] for name in MAXIMA]
+_MAXIMA = np.array(MAX_COLUMNS, np.int64)
 _ROOM = 0.9
 
 
@@ -203,11 +205,10 @@ def add_up(deltas: Ints, positions: Ints, groups: Ints, count: int) -> Sums:
     """Add up deltas by group (0 … count − 1); the two maxima are maxima of the deltas."""
     if len(groups) == count and bool((groups[1:] > groups[:-1]).all()):
         return Sums(groups, deltas, positions)
-    order = np.argsort(groups.astype(np.uint16) if count < 65536 else groups, kind="stable")
-    ordered, grouped = groups[order], deltas[order]
-    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
-    added = np.add.reduceat(grouped, starts, axis=0) if len(starts) else grouped
-    for column in MAX_COLUMNS if len(starts) else ():
-        added[:, column] = np.maximum.reduceat(grouped[:, column], starts)
-    last = np.maximum.reduceat(positions[order], starts) if len(starts) else positions
-    return Sums(ordered[starts], added, last)
+    sums = np.zeros((count, WIDTH), np.int64)
+    last = np.full(count, -1, np.int64)
+    compiled_groups.add_up(deltas, positions, groups, _MAXIMA, sums, last)
+    there = np.flatnonzero(last >= 0)
+    if len(there) < count:
+        sums, last = sums[there], last[there]
+    return Sums(there, sums, last)

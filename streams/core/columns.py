@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from streams.core.compiled.groups import group
 from streams.core.compiled.spans import gather as gather_texts
 
 Ints = npt.NDArray[np.int64]
@@ -32,15 +33,13 @@ def gather(records: Records, rows: Ints) -> Records:
 def distinct(keys: Ints) -> tuple[Ints, Ints]:
     """Of the columns of a matrix: where the first of each kind is, and the kind of each.
 
-    Kinds are numbered in the order of the rows, the last row first.
+    Kinds are numbered in order of appearance.
     """
-    order = np.lexsort(keys)
-    ordered = keys[:, order]
-    starts = np.ones(len(order), np.bool_)
-    starts[1:] = (ordered[:, 1:] != ordered[:, :-1]).any(axis=0)
-    of_each = np.empty(len(order), np.int64)
-    of_each[order] = np.cumsum(starts) - 1
-    return order[starts], of_each
+    count = keys.shape[1]
+    slots = np.full(1 << (2 * count).bit_length(), -1, np.int64)
+    firsts, of_each = np.empty(count, np.int64), np.empty(count, np.int64)
+    kinds = group(keys, slots, firsts, of_each)
+    return firsts[:kinds], of_each
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,9 @@ class Texts:
         """The column of these texts."""
         sizes = [-1 if text is None else len(text) for text in texts]
         joined = b"".join(text for text in texts if text is not None)
-        return cls._packed(np.frombuffer(joined, np.uint8), np.array(sizes, np.int64))
+        # Of memory that may be written to, like any other: loops are compiled for that alone.
+        content = np.frombuffer(bytearray(joined), np.uint8)
+        return cls._packed(content, np.array(sizes, np.int64))
 
     @classmethod
     def _packed(cls, content: Bytes, sizes: Ints) -> Texts:

@@ -44,7 +44,6 @@ class Decoder:
         self._phones: set[str | None] = {None, ""}
         self.shapes = Shapes(PATTERNS, memo_limit)
         self._index = ShapeIndex()
-        self.batch([b"{}"])  # has the loops compiled now, and not while records wait
 
     def batch(
         self, values: Texts | Sequence[bytes | None], keys: Texts | None = None

@@ -151,10 +151,17 @@ def prices_in_micros(prices: Texts, shapes: Any, reference: Reference) -> Ints:
     return micros
 
 
-def decide(events: Events, shapes: Any, positions: Ints, reference: Reference) -> Messages:
+def decide(
+    events: Events,
+    shapes: Any,
+    positions: Ints,
+    reference: Reference,
+    keeps_numbers: bool = True,
+) -> Messages:
     """Make messages of `message` events that are seen for the first time.
 
     `shapes` has the row of the shape table of each event; their currencies must have rates.
+    Messages that are only counted need no hashes of numbers.
     """
     made: Messages = np.zeros(len(events.records), MESSAGE)
     for name in ("direction", "message_type", "mcc_mnc", "status", "has_error", "error_code"):
@@ -167,7 +174,9 @@ def decide(events: Events, shapes: Any, positions: Ints, reference: Reference) -
     made["latency_ms"] = -1
     made["country"] = shapes["country"]
     _decide_users(made, events, reference)
-    _take_numbers(made, events, reference)
+    _find_countries(made, events, reference)
+    if keeps_numbers:
+        _hash_numbers(made, events, reference)
     _price(made, events.prices, shapes, reference)
     _note_savings(made)
     return made
@@ -189,8 +198,18 @@ def _decide_users(made: Messages, events: Events, reference: Reference) -> None:
     made["user_id"], made["user_decision"] = users, decisions
 
 
-def _take_numbers(made: Messages, events: Events, reference: Reference) -> None:
-    """Countries that follow from a number, and the hashes that stay of numbers."""
+def _find_countries(made: Messages, events: Events, reference: Reference) -> None:
+    """Countries that follow from a number where the event names none."""
+    if len(events.counterparties):
+        for place in np.flatnonzero(made["country"] == 0).tolist():
+            number = events.counterparties[place]
+            country = None if number is None else reference.country_of(number.decode())
+            made["country"][place] = country_number(country or "ZZ")
+    made["country"][made["country"] == 0] = UNKNOWN_COUNTRY
+
+
+def _hash_numbers(made: Messages, events: Events, reference: Reference) -> None:
+    """The hashes that stay of numbers."""
     for name, numbers in (
         ("phone_hash", events.phones),
         ("counterparty_hash", events.counterparties),
@@ -199,12 +218,6 @@ def _take_numbers(made: Messages, events: Events, reference: Reference) -> None:
         made[name][places] = [
             reference.hash_of(number.decode()) for number in numbers.take(places) if number
         ]
-    if len(events.counterparties):
-        for place in np.flatnonzero(made["country"] == 0).tolist():
-            number = events.counterparties[place]
-            country = None if number is None else reference.country_of(number.decode())
-            made["country"][place] = country_number(country or "ZZ")
-    made["country"][made["country"] == 0] = UNKNOWN_COUNTRY
     if reference.withdrawn:
         # Who does not consent leaves nothing that leads back to him.
         withdrawn = made["user_decision"] == USER_DECISIONS["consent_withdrawn"]

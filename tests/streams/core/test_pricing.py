@@ -247,8 +247,8 @@ def test_quotes_of_none() -> None:
 
 def test_distinct_columns() -> None:
     first, of_each = distinct(np.array([[5, 3, 5, 5, 3], [1, 1, 0, 1, 1]]))
-    assert first.tolist() == [2, 1, 0]
-    assert of_each.tolist() == [2, 1, 0, 2, 1]
+    assert first.tolist() == [0, 1, 2]
+    assert of_each.tolist() == [0, 1, 2, 0, 1]
     first, of_each = distinct(np.zeros((2, 0), np.int64))
     assert (first.tolist(), of_each.tolist()) == ([], [])
 
