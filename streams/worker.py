@@ -55,6 +55,7 @@ logger = logging.getLogger(__name__)
 
 _HEARTBEAT_S = 1.0
 _LOOK_AGAIN_S = 30.0
+_LOOK_EVERY_S = 0.1
 _REMOVAL_TIMEOUT_S = 600.0
 _CATCHING_UP_S = 5.0
 _DRAIN_S = 8.0
@@ -262,8 +263,7 @@ class Worker:
         began = time.monotonic()
         while (left := began + self._interval_s() - time.monotonic()) > 0:
             try:
-                pause = min(left, self._settings.flush_interval_s)
-                await asyncio.wait_for(self._flush_now.wait(), pause)
+                await asyncio.wait_for(self._flush_now.wait(), min(left, _LOOK_EVERY_S))
                 break
             except TimeoutError:
                 self._watch()

@@ -73,7 +73,7 @@ class Decoder:
         for place in np.flatnonzero(scanned.is_usual & (codes[rows] < 0)).tolist():
             # A record that is refused for another field says nothing about its shape.
             if codes[rows[place]] < 0 and (event := self._alone(values[place])) is not None:
-                codes[rows[place]] = self.shapes.codes([_shape(event)])[0]
+                codes[rows[place]] = self.shapes.code(_shape(event))
         shapes: Ints = np.where(rows >= 0, codes[rows], -1)
         return shapes
 

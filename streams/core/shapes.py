@@ -69,14 +69,15 @@ class Shapes:
         if None in found:
             for place, code in enumerate(found):
                 if code is None:
-                    found[place] = self._code(keys[place])
+                    found[place] = self.code(keys[place])
         return np.array(found, np.int64)
 
     def gather(self, codes: Ints) -> Any:
         """The row of `table` of each code."""
         return gather(self.table, codes)
 
-    def _code(self, key: Key) -> int:
+    def code(self, key: Key) -> int:
+        """As `codes`, of one key."""
         known = self._codes.get(key)
         if known is not None:
             return known
