@@ -67,7 +67,7 @@ def create_app(settings: WorkerSettings, hooks: Hooks, partitions: int) -> Usage
         topic_replication_factor=settings.replication_factor,
         topic_disable_leader=True,
         # How often is looked whether there is anything to commit, which there is after a flush.
-        broker_commit_interval=0.1,
+        broker_commit_interval=0.2,
         broker_max_poll_interval=_DAYS_S,
         broker_session_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=settings.session_timeout_s / 6,
