@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import numpy as np
 from clickhouse_connect.driver.client import Client
 
 from bench.platform import Platform
@@ -17,11 +18,14 @@ from query_api.comparison import comparison_of
 from query_api.cursor import CursorSigner
 from query_api.freshness import freshness
 from query_api.parameters import SystemParameters
+from query_api.past import KeptNumbers, past_end
 from query_api.questions import Rows
-from query_api.shown import Shown
+from query_api.recent import Known, RecentCells
+from query_api.sums import Numbers
 from query_api.system_analytics import system_analytics
 from query_api.user_analytics import user_analytics
 from query_api.user_costs import user_costs
+from query_api.user_usage import UserUsage
 
 _RETENTION_DAYS = 400
 _SETTINGS = {"do_not_merge_across_partitions_select_final": 1}
@@ -38,6 +42,11 @@ class _Recorder:
         self.asked.append((sql, dict(parameters)))
         found = self._client.query(sql, parameters=dict(parameters), settings=_SETTINGS)
         return list(found.named_results())
+
+    async def numbers(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Numbers:
+        self.asked.append((sql, dict(parameters)))
+        found = self._client.query_np(sql, parameters=dict(parameters), settings=_SETTINGS)
+        return found.astype(np.int64, copy=False)
 
 
 def seconds(platform: Platform, path: str, user: int) -> float:
@@ -66,7 +75,9 @@ async def _answer(asker: _Recorder, path: str, user: int) -> None:
     if parts.path.startswith("/admin"):
         comparison = comparison_of(parameters, CursorSigner(b"bench"))
         await system_analytics(asker, period, comparison, fresh, now)
-    elif parts.path.endswith("costs"):
-        await user_costs(Shown(asker, {}), user, period, fresh, now, _RETENTION_DAYS)
-    else:
-        await user_analytics(Shown(asker, {}), user, period, fresh, now, _RETENTION_DAYS)
+        return
+    kept = KeptNumbers(0)
+    known = Known(user, 0, 0, {}, past_end(now))
+    asked = UserUsage(asker, RecentCells(asker, kept), kept, known, fresh)
+    shape = user_costs if parts.path.endswith("costs") else user_analytics
+    await shape(asked, user, period, fresh, now, _RETENTION_DAYS)

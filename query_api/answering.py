@@ -13,16 +13,17 @@ from query_api.backend import Backend
 from query_api.cache import Kept
 from query_api.freshness import Freshness
 from query_api.parameters import RangeParameters
-from query_api.past import WithPast, past_end
+from query_api.past import past_end
 from query_api.period import Period
-from query_api.questions import Asker
+from query_api.recent import Known
 from query_api.shown import Shown
 from query_api.stamps import Reading
+from query_api.user_usage import UserUsage
 from query_api.zones import BUCKET_S, utc
 
-OfUser = Callable[[Asker, int, Period, Freshness, float, int], Awaitable[BaseModel]]
-"""What computes an answer about a user: of whom, over which period, how fresh the tables are, now
-in epoch seconds, and how many days totals are kept."""
+OfUser = Callable[[UserUsage, int, Period, Freshness, float, int], Awaitable[BaseModel]]
+"""What computes an answer about a user: from what, of whom, over which period, how fresh the tables
+are, now in epoch seconds, and how many days totals are kept."""
 Make = Callable[[Reading, float], Awaitable[BaseModel]]
 """What computes an answer: how the tables are, and now in epoch seconds."""
 _TIME = TypeAdapter(datetime | None)
@@ -92,12 +93,10 @@ async def answer_about_user(
 
     def make(reading: Reading, now: float) -> Awaitable[BaseModel]:
         period = parameters.period(now)
-        kept = WithPast(
-            backend.pool, backend.past_rows, (user_id, reading.past), reading.stamp, past_end(now)
-        )
-        # Outside of what is kept, so that rows are kept by what is to be shown of them.
-        asker = Shown(kept, backend.stamps.erased_before(user_id))
-        return shape(asker, user_id, period, reading.fresh, now, retention)
+        erased_before = dict(backend.stamps.erased_before(user_id))
+        user = Known(user_id, reading.past, reading.stamp, erased_before, past_end(now))
+        asked = UserUsage(backend.pool, backend.recent, backend.numbers, user, reading.fresh)
+        return shape(asked, user_id, period, reading.fresh, now, retention)
 
     return await answer(backend, request, user_id, now, make)
 

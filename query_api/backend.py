@@ -16,9 +16,10 @@ from query_api.downloads import Downloads
 from query_api.keys import TokenKeys
 from query_api.limits import Limiter
 from query_api.metrics import Metrics
-from query_api.past import PastRows
+from query_api.past import KeptNumbers
 from query_api.privacy import Publisher
 from query_api.readiness import Probe
+from query_api.recent import RecentCells
 from query_api.settings import ApiSettings
 from query_api.stamps import Stamps
 from query_api.warming import Warmer
@@ -38,7 +39,8 @@ class Backend:
     users: Limiter[int]
     stamps: Stamps
     cache: AnswerCache
-    past_rows: PastRows
+    numbers: KeptNumbers
+    recent: RecentCells
     warmer: Warmer
     signer: CursorSigner
     probe: Probe

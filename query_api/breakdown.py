@@ -1,4 +1,4 @@
-"""Shapes the rows of `user_breakdown` and `system_breakdown`: cuts, statuses, processing, errors.
+"""Shapes the rows of `cells.breakdown` and `system_breakdown`: cuts, statuses, processing, errors.
 
 Pure.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
 
 from query_api.measures import usd
 from query_api.questions import Row, Rows
@@ -114,23 +113,6 @@ def _merged_arrays(rows: Rows, keys: str, counts: str) -> dict[int, int]:
         for key, count in zip(row[keys], row[counts], strict=True):
             sums[key] += count
     return {key: count for key, count in sums.items() if count}
-
-
-def merged(rows: Rows) -> Rows:
-    """One row per direction, message type and country, of rows of several ranges of time."""
-    found: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for row in rows:
-        key = (row["direction"], row["message_type"], row["country"])
-        if (sums := found.get(key)) is None:
-            found[key] = dict(row)
-            continue
-        for name, value in row.items():
-            if name == "processing_max_us":
-                sums[name] = max(sums[name], value)
-            elif not isinstance(value, str):
-                # Arrays follow one another: whoever reads them adds up equal keys.
-                sums[name] = sums[name] + value
-    return list(found.values())
 
 
 def error_name(code: int | None) -> ErrorName | None:

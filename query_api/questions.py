@@ -12,11 +12,15 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, Protocol
 
+from query_api.sums import Numbers
 from query_api.zones import DAY_S, LocalClock
 
 Row = Mapping[str, Any]
 """One row of an answer: column name to value."""
 Rows = Sequence[Row]
+
+ErasedBefore = Mapping[int, int]
+"""By source: the position before which everything of a user is erased."""
 
 Order = Literal["messages", "segments", "cost_usd", "success_rate"]
 
@@ -25,6 +29,7 @@ class Asker(Protocol):
     """What runs SQL: `ClickHousePool`, or a test's."""
 
     async def ask(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows: ...
+    async def numbers(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Numbers: ...
 
 
 @cache
@@ -72,28 +77,34 @@ class AuditFilter:
     rows: int
 
 
-async def user_trend(
-    asker: Asker, user_id: int, clock: LocalClock, width: int, overdue_before: int
-) -> Rows:
-    """One user's totals by local slot of `width` seconds, and by local weekday and hour."""
-    asked = {"user_id": user_id, "width": width, "overdue_before": overdue_before}
-    return await _ask(asker, "user_trend", asked | _clocked(clock))
+async def user_cells(asker: Asker, users: Mapping[int, ErasedBefore], start: int) -> Numbers:
+    """The cells of some users since an instant."""
+    return await _numbers(asker, "user_cells", _of_users(users) | {"start": start})
 
 
-async def user_breakdown(asker: Asker, user_id: int, start: int, end: int) -> Rows:
+async def user_cell_counts(asker: Asker, users: Mapping[int, ErasedBefore], start: int) -> Numbers:
+    """The histograms and error codes of the cells of some users since an instant."""
+    return await _numbers(asker, "user_cell_counts", _of_users(users) | {"start": start})
+
+
+async def user_slots(
+    asker: Asker, user_id: int, start: int, end: int, width: int, fine_days: Sequence[int]
+) -> Numbers:
+    """One user's totals by slot of UTC time, of `width` seconds, or of 900 in `fine_days`."""
+    asked = {"user_id": user_id, "start": start, "end": end, "width": width}
+    return await _numbers(asker, "user_slots", asked | {"fine_days": list(fine_days)})
+
+
+async def user_kinds(asker: Asker, user_id: int, start: int, end: int) -> Numbers:
     """One user's counters by direction, type and country."""
-    return await _ask(asker, "user_breakdown", {"user_id": user_id} | with_whole_days(start, end))
+    asked = {"user_id": user_id} | with_whole_days(start, end)
+    return await _numbers(asker, "user_kinds", asked)
 
 
-async def user_total(asker: Asker, user_id: int, start: int, end: int) -> Rows:
-    """How many messages one user had, and what they cost."""
-    return await _ask(asker, "user_total", {"user_id": user_id} | with_whole_days(start, end))
-
-
-async def user_hourly_cost(asker: Asker, user_id: int, clock: LocalClock, width: int) -> Rows:
-    """One user's cost by local slot of `width` seconds, an hour or a quarter of it."""
-    asked = {"user_id": user_id, "width": width}
-    return await _ask(asker, "user_hourly_cost", asked | _clocked(clock))
+async def user_kind_counts(asker: Asker, user_id: int, start: int, end: int) -> Numbers:
+    """One user's histograms and error codes by direction, type and country."""
+    asked = {"user_id": user_id} | with_whole_days(start, end)
+    return await _numbers(asker, "user_kind_counts", asked)
 
 
 async def user_savings(
@@ -287,6 +298,21 @@ async def applied_migrations(asker: Asker) -> Rows:
 
 async def _ask(asker: Asker, question: str, parameters: Mapping[str, Any]) -> Rows:
     return await asker.ask(question, sql_of(question), parameters)
+
+
+async def _numbers(asker: Asker, question: str, parameters: Mapping[str, Any]) -> Numbers:
+    return await asker.numbers(question, sql_of(question), parameters)
+
+
+def _of_users(users: Mapping[int, ErasedBefore]) -> dict[str, Any]:
+    erased = {user: map_of(own) for user, own in users.items() if own}
+    return {"users": list(users), "erased_before": map_of(erased)}
+
+
+def map_of(entries: Mapping[int, int | str]) -> str:
+    """A parameter of a Map type, which has no literal but a text; a text is a value as it is."""
+    pairs = (f"{int(key)}:{value}" for key, value in entries.items())
+    return "{" + ",".join(pairs) + "}"
 
 
 def _clocked(clock: LocalClock) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from query_api.downloads import Downloads, Part
 from query_api.period import Period
-from query_api.questions import sql_of
-from query_api.shown import ErasedBefore, parameter
+from query_api.questions import ErasedBefore, sql_of
+from query_api.shown import parameter
 from query_api.zones import DAY_S, clock_over, utc
 
 Form = Literal["csv", "json"]

@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from query_api.questions import Asker, Rows
-
-ErasedBefore = Mapping[int, int]
-"""By source: the position before which everything of a user is erased."""
+from query_api.questions import Asker, ErasedBefore, Rows, map_of
+from query_api.sums import Numbers
 
 
 def parameter(erased_before: ErasedBefore) -> dict[str, str]:
     """The parameter of questions about the user."""
-    entries = ",".join(f"{int(source)}:{int(at)}" for source, at in erased_before.items())
-    return {"erased_before": "{" + entries + "}"}
+    return {"erased_before": map_of(erased_before)}
 
 
 class Shown:
@@ -31,3 +28,7 @@ class Shown:
     async def ask(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows:
         """The rows of a question."""
         return await self._asker.ask(question, sql, {**parameters, **self._parameter})
+
+    async def numbers(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Numbers:
+        """The rows of a question whose columns are all numbers."""
+        return await self._asker.numbers(question, sql, {**parameters, **self._parameter})

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from query_api import questions
 from query_api.freshness import Freshness, freshness
 from query_api.past import past_end
-from query_api.questions import Asker, Rows
-from query_api.shown import ErasedBefore
+from query_api.questions import Asker, ErasedBefore, Rows
 from query_api.zones import HOUR_S
 from schemas.units import position, source_epoch
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from query_api import questions
+from query_api import slots
 from query_api.breakdown import (
     average_processing_ms,
     error_code_counts,
-    merged,
     message_breakdown,
     processing_time,
     top_countries,
 )
 from query_api.freshness import Freshness
+from query_api.hours import history_start
 from query_api.measures import change_ratio, direction
 from query_api.period import WIDTH_S, Period, granularity_of, previous_range
-from query_api.questions import Asker, Rows
+from query_api.questions import Rows
+from query_api.slots import Slots
 from query_api.trend import Totals, delivery, points
-from query_api.zones import LocalClock, clock_over, utc
+from query_api.user_usage import UserUsage
+from query_api.zones import BUCKET_S, DAY_S, LocalClock, clock_over, utc
 from schemas.api import usage
 
 
@@ -34,7 +36,12 @@ class _Rows:
 
 
 async def user_analytics(
-    asker: Asker, user_id: int, period: Period, fresh: Freshness, now: float, retention_days: int
+    asked: UserUsage,
+    user_id: int,
+    period: Period,
+    fresh: Freshness,
+    now: float,
+    retention_days: int,
 ) -> usage.UserAnalytics:
     """One user's usage in `period`, as the tables know it at `now`.
 
@@ -42,7 +49,16 @@ async def user_analytics(
     """
     clock = clock_over(period.zone, period.start, period.end)
     previous = previous_range(period, now, retention_days)
-    rows = await _ask(asker, user_id, period, clock, fresh, previous)
+    found, breakdown = await asyncio.gather(
+        slots_of(asked, period, previous, now), asked.breakdown(period.start, period.end)
+    )
+    width = WIDTH_S[granularity_of(period)]
+    rows = _Rows(
+        slots.trend(found, clock, width, fresh.overdue_before),
+        slots.rhythm(found, clock),
+        breakdown,
+        None if previous is None else int(found.between(*previous).column("messages").sum()),
+    )
     total = Totals.of(rows.trend)
     return usage.UserAnalytics(
         user_id=user_id,
@@ -57,31 +73,16 @@ async def user_analytics(
     )
 
 
-async def _ask(
-    asker: Asker,
-    user_id: int,
-    period: Period,
-    clock: LocalClock,
-    fresh: Freshness,
-    previous: tuple[int, int] | None,
-) -> _Rows:
-    width = WIDTH_S[granularity_of(period)]
-    trend, breakdown, before = await asyncio.gather(
-        questions.user_trend(asker, user_id, clock, width, fresh.overdue_before),
-        questions.user_breakdown(asker, user_id, period.start, period.end),
-        _previous_messages(asker, user_id, previous),
-    )
-    slots, rhythm = [row for row in trend if row["slot"]], [r for r in trend if not r["slot"]]
-    return _Rows(slots, rhythm, merged(breakdown), before)
-
-
-async def _previous_messages(
-    asker: Asker, user_id: int, previous: tuple[int, int] | None
-) -> int | None:
-    if previous is None:
-        return None
-    rows = await questions.user_total(asker, user_id, *previous)
-    return sum(int(row["messages"]) for row in rows)
+async def slots_of(
+    asked: UserUsage, period: Period, previous: tuple[int, int] | None, now: float
+) -> Slots:
+    """The user's totals over time in all that answers about a period look at: the period, the one
+    before, the history of a projection. Usage and costs ask for the same, which is kept."""
+    bounds = (*(previous or ()), period.start, history_start(period, now))
+    if granularity_of(period) == "15min":
+        bounds += (*range(period.start, period.end, DAY_S), period.end - BUCKET_S)
+    clock = clock_over(period.zone, min(bounds), period.end)
+    return await asked.slots(clock, bounds)
 
 
 def period_of(period: Period, clock: LocalClock) -> usage.Period:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from query_api import questions
-from query_api.breakdown import merged
+from query_api import slots
 from query_api.costs import cost_breakdown
 from query_api.freshness import Freshness
 from query_api.hours import history_start
@@ -14,9 +13,10 @@ from query_api.measures import change_ratio, direction, usd
 from query_api.optimization import LEAST_FAILURES, TOP_NUMBERS, Findings, optimization
 from query_api.period import Period, granularity_of, previous_range
 from query_api.projection import projection_of
-from query_api.questions import Asker, Row, Rows
+from query_api.questions import Row, Rows
 from query_api.trend import costs_of_points
-from query_api.user_analytics import period_of
+from query_api.user_analytics import period_of, slots_of
+from query_api.user_usage import UserUsage
 from query_api.zones import BUCKET_S, HOUR_S, LocalClock, clock_over, utc
 from schemas.api import costs
 
@@ -32,12 +32,17 @@ class _Rows:
 
 
 async def user_costs(
-    asker: Asker, user_id: int, period: Period, fresh: Freshness, now: float, retention_days: int
+    asked: UserUsage,
+    user_id: int,
+    period: Period,
+    fresh: Freshness,
+    now: float,
+    retention_days: int,
 ) -> costs.UserCosts:
     """One user's cost in `period`, as the tables know it at `now`; `fresh` was read before."""
     clock = clock_over(period.zone, period.start, period.end)
     previous = previous_range(period, now, retention_days)
-    rows = await _ask(asker, user_id, period, clock, previous, now)
+    rows = await _ask(asked, period, clock, previous, now)
     advice = optimization(Findings(rows.breakdown, rows.savings))
     breakdown = cost_breakdown(rows.breakdown)
     return costs.UserCosts(
@@ -54,37 +59,28 @@ async def user_costs(
 
 
 async def _ask(
-    asker: Asker,
-    user_id: int,
+    asked: UserUsage,
     period: Period,
     clock: LocalClock,
     previous: tuple[int, int] | None,
     now: float,
 ) -> _Rows:
-    span = (user_id, period.start, period.end)
-    long_clock = clock_over(period.zone, history_start(period, now), period.end)
-    cost, breakdown, (savings,), before = await asyncio.gather(
-        questions.user_hourly_cost(asker, user_id, long_clock, _width(period, clock)),
-        questions.user_breakdown(asker, *span),
-        questions.user_savings(asker, *span, LEAST_FAILURES, TOP_NUMBERS),
-        _previous_micros(asker, user_id, previous),
+    span = (period.start, period.end)
+    found, breakdown, savings = await asyncio.gather(
+        slots_of(asked, period, previous, now),
+        asked.breakdown(*span),
+        asked.savings(*span, LEAST_FAILURES, TOP_NUMBERS),
     )
-    return _Rows(cost, merged(breakdown), savings, before)
+    long_clock = clock_over(period.zone, history_start(period, now), period.end)
+    cost = slots.costs(found, long_clock, _width(period, clock))
+    before = None if previous is None else int(found.between(*previous).column("cost_micros").sum())
+    return _Rows(cost, breakdown, savings, before)
 
 
 def _width(period: Period, clock: LocalClock) -> int:
     """Hours serve the projection and the points, unless the range begins within one."""
     is_fine = granularity_of(period) == "15min" or clock.local(period.start) % HOUR_S
     return BUCKET_S if is_fine else HOUR_S
-
-
-async def _previous_micros(
-    asker: Asker, user_id: int, previous: tuple[int, int] | None
-) -> int | None:
-    if previous is None:
-        return None
-    rows = await questions.user_total(asker, user_id, *previous)
-    return sum(int(row["cost_micros"]) for row in rows)
 
 
 def _trends(

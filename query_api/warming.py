@@ -3,8 +3,8 @@
 When the tables have changed, the answers that somebody asked for a short while ago are computed
 anew: those about the system, and those about the users that changed. In the last minute of a
 quarter of an hour the next quarter's are computed as well, since with it every named range moves
-on. One at a time, and only while ClickHouse has turns to spare: whoever asks goes first, and shares
-a computation that has begun.
+on. A few at a time, whose rows are read together, and only while ClickHouse has turns to spare:
+whoever asks goes first, and shares a computation that has begun.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
+from itertools import compress
 
 from query_api.zones import BUCKET_S
 
 log = logging.getLogger("query_api")
 
+_Key = tuple[int | None, Hashable]
 Again = Callable[[float], Awaitable[object]]
 """Computes an answer as of an instant, epoch seconds, unless it is kept."""
 
@@ -26,6 +28,7 @@ MAX_QUESTIONS = 5_000
 _PERIOD_S = 0.25
 _RECENT_S = 15
 _AHEAD_S = 60
+_TOGETHER = 8
 
 
 class Warmer:
@@ -41,9 +44,9 @@ class Warmer:
         self._changed = changed
         self._has_room = has_room
         # By user (None: the system) and name; when it was asked, for which quarter it is ready.
-        self._asked: OrderedDict[tuple[int | None, Hashable], tuple[float, Again]] = OrderedDict()
+        self._asked: OrderedDict[_Key, tuple[float, Again]] = OrderedDict()
         self._of_user: dict[int | None, set[Hashable]] = {}
-        self._ready: dict[tuple[int | None, Hashable], int] = {}
+        self._ready: dict[_Key, int] = {}
 
     def asked(self, user_id: int | None, name: Hashable, again: Again) -> None:
         """Somebody asked a question about a user, or the system (None)."""
@@ -65,10 +68,12 @@ class Warmer:
         now = self._clock()
         while self._asked and not 0 <= now - next(iter(self._asked.values()))[0] < _RECENT_S:
             self._forget(next(iter(self._asked)))
-        for user_id in (None, *(self._changed() & self._of_user.keys())):
-            for name in tuple(self._of_user.get(user_id, ())):
-                self._ready.pop((user_id, name), None)
-                await self._compute((user_id, name), now)
+        changed = (None, *(self._changed() & self._of_user.keys()))
+        keys = [(user_id, name) for user_id in changed for name in self._of_user.get(user_id, ())]
+        for key in keys:
+            self._ready.pop(key, None)
+        for some in _in_parts(keys):
+            await asyncio.gather(*(self._compute(key, now) for key in some))
         boundary = int(now // BUCKET_S + 1) * BUCKET_S
         if boundary - now < _AHEAD_S:
             await self._prepare(boundary)
@@ -79,14 +84,15 @@ class Warmer:
         The system's will have changed by then.
         """
         until = self._clock() + _PERIOD_S
-        for key in tuple(self._asked):
-            if key[0] is not None and self._ready.get(key) != boundary:
-                if await self._compute(key, boundary):
-                    self._ready[key] = boundary
-                if not 0 <= until - self._clock() <= _PERIOD_S:
-                    return
+        users = (key for key in self._asked if key[0] is not None)
+        waiting = [key for key in users if self._ready.get(key) != boundary]
+        for some in _in_parts(waiting):
+            done = await asyncio.gather(*(self._compute(key, boundary) for key in some))
+            self._ready |= dict.fromkeys(compress(some, done), boundary)
+            if not 0 <= until - self._clock() <= _PERIOD_S:
+                return
 
-    async def _compute(self, key: tuple[int | None, Hashable], at: float) -> bool:
+    async def _compute(self, key: _Key, at: float) -> bool:
         if key not in self._asked or not self._has_room():
             return False
         try:
@@ -96,10 +102,14 @@ class Warmer:
             return False
         return True
 
-    def _forget(self, key: tuple[int | None, Hashable]) -> None:
+    def _forget(self, key: _Key) -> None:
         del self._asked[key]
         self._ready.pop(key, None)
         names = self._of_user[key[0]]
         names.discard(key[1])
         if not names:
             del self._of_user[key[0]]
+
+
+def _in_parts(keys: Sequence[_Key]) -> Iterator[Sequence[_Key]]:
+    return (keys[place : place + _TOGETHER] for place in range(0, len(keys), _TOGETHER))

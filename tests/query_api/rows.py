@@ -30,13 +30,13 @@ _ARRAYS = ("processing_bins", "processing_counts", "error_codes", "error_message
 
 
 def trend_row(slot: int, **counters: int) -> Row:
-    """A row of `user_trend` or `system_trend`."""
+    """A row of `slots.trend` or `system_trend`."""
     return {"slot": slot} | _TREND | counters
 
 
 def breakdown_row(
     direction: str = "outbound", message_type: str = "sms", country: str = "US", **counters: Any
 ) -> Row:
-    """A row of `user_breakdown`; one of `system_breakdown` has no arrays."""
+    """A row of `cells.breakdown`; one of `system_breakdown` has no arrays."""
     key = {"direction": direction, "message_type": message_type, "country": country}
     return key | _BREAKDOWN | {name: [] for name in _ARRAYS} | counters

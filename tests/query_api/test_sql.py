@@ -32,18 +32,18 @@ _FILES = sorted(_CASES.glob("*/*.yaml"))
 def test_a_case(path: Path, lasting_client: Client) -> None:
     case = yaml.safe_load(path.read_text(encoding="utf-8"))
     for table, rows in case.get("rows", {}).items():
-        _insert(lasting_client, table, rows)
+        insert(lasting_client, table, rows)
     parameters = {"erased_before": "{}"}  # as where nothing was ever erased
-    parameters |= {name: _value(value) for name, value in case.get("parameters", {}).items()}
+    parameters |= {name: value(given) for name, given in case.get("parameters", {}).items()}
     answer = lasting_client.query(questions.sql_of(path.parent.name), parameters=parameters)
-    rows = [_without_zeros(row) for row in answer.named_results()]
+    rows = [without_zeros(row) for row in answer.named_results()]
     if "expect_last" in case:
         assert rows[-len(case["expect_last"]) :] == case["expect_last"]
     else:
-        assert rows == [_expected(row) for row in case["expect"]]
+        assert rows == [expected(row) for row in case["expect"]]
 
 
-def _insert(client: Client, table: str, rows: list[dict[str, Any]]) -> None:
+def insert(client: Client, table: str, rows: list[dict[str, Any]]) -> None:
     # One insert a row: rows of one part would never have to be merged by FINAL.
     for row in rows:
         line = json.dumps({name: _moment(value) for name, value in row.items()})
@@ -57,18 +57,18 @@ def _moment(value: Any) -> Any:
     return value
 
 
-def _value(value: Any) -> Any:
+def value(given: Any) -> Any:
     """A time as the questions take and give it: epoch seconds."""
-    if isinstance(value, list):
-        return [_value(item) for item in value]
-    return int(value.timestamp()) if isinstance(value, datetime) else value
+    if isinstance(given, list):
+        return [value(item) for item in given]
+    return int(given.timestamp()) if isinstance(given, datetime) else given
 
 
-def _expected(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: _value(value) for name, value in row.items() if value != []}
+def expected(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value(given) for name, given in row.items() if given != []}
 
 
-def _without_zeros(row: dict[str, Any]) -> dict[str, Any]:
+def without_zeros(row: dict[str, Any]) -> dict[str, Any]:
     return {name: _plain(value) for name, value in row.items() if value not in (0, [])}
 
 

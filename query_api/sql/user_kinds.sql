@@ -1,21 +1,20 @@
--- user_breakdown: what one user's messages were, what became of them and what they cost.
--- Grain: one row per direction, message type and country.
+-- user_kinds: what one user's messages were, what became of them and what they cost.
+-- Grain: one row per direction, message type and country, unordered.
 -- Parameters:
 --   user_id                       whose
 --   erased_before                 by source: the position before which all of the user's is erased
 --   start, end                    the range [start, end), epoch seconds on 15-minute boundaries
 --   days_start, days_end          the whole UTC days inside the range, answered by the daily table;
 --                                 both equal end where there are none
--- Units: counts of messages and segments; statuses are current ones; *_micros in micro-USD;
---   processing times in microseconds, over the processing_count messages that have one; parallel
---   arrays: processing_bins of schemas.histogram and the messages in each, error_codes of current
---   states and the messages of each.
+-- Units: every column is Int64, so that an answer is one array; the same columns as `user_cells` from
+--   is_outbound on, summed (processing_max_us: the largest).
 SELECT
-    direction,
-    message_type,
-    toString(country_code) AS country,
+    toInt64(direction = 'outbound') AS is_outbound,
+    toInt64(message_type = 'mms') AS is_mms,
+    toInt64(reinterpretAsUInt16(country_code)) AS country,
     sum(part.messages) AS messages,
     sum(part.segments) AS segments,
+    sum(part.body_length) AS body_length,
     sum(part.status_accepted) AS status_accepted,
     sum(part.status_scheduled) AS status_scheduled,
     sum(part.status_queued) AS status_queued,
@@ -35,30 +34,26 @@ SELECT
     sum(part.provisional_micros) AS provisional_micros,
     sum(part.processing_count) AS processing_count,
     sum(part.processing_sum_us) AS processing_sum_us,
-    max(part.processing_max_us) AS processing_max_us,
-    sumMap(part.processing_bins, part.processing_counts).1 AS processing_bins,
-    sumMap(part.processing_bins, part.processing_counts).2 AS processing_counts,
-    sumMap(part.error_codes, part.error_messages).1 AS error_codes,
-    sumMap(part.error_codes, part.error_messages).2 AS error_messages
+    max(part.processing_max_us) AS processing_max_us
 FROM
 (
-    SELECT direction, message_type, country_code, messages, segments, status_accepted,
-           status_scheduled, status_queued, status_sending, status_sent, status_receiving,
-           status_partially_delivered, status_canceled, status_failed, status_undelivered,
-           status_delivered, status_received, status_read, base_micros, carrier_fee_micros,
-           failed_fee_micros, provisional_micros, processing_count, processing_sum_us,
-           processing_max_us, processing_bins, processing_counts, error_codes, error_messages
+    SELECT direction, message_type, country_code, messages, segments, body_length,
+           status_accepted, status_scheduled, status_queued, status_sending, status_sent,
+           status_receiving, status_partially_delivered, status_canceled, status_failed,
+           status_undelivered, status_delivered, status_received, status_read, base_micros,
+           carrier_fee_micros, failed_fee_micros, provisional_micros, processing_count,
+           processing_sum_us, processing_max_us
     FROM user_usage_1d FINAL
     WHERE user_id = {user_id:UInt64} AND version >= {erased_before:Map(UInt32, UInt64)}[source]
       AND bucket >= toDateTime({days_start:UInt32}, 'UTC')
       AND bucket < toDateTime({days_end:UInt32}, 'UTC')
     UNION ALL
-    SELECT direction, message_type, country_code, messages, segments, status_accepted,
-           status_scheduled, status_queued, status_sending, status_sent, status_receiving,
-           status_partially_delivered, status_canceled, status_failed, status_undelivered,
-           status_delivered, status_received, status_read, base_micros, carrier_fee_micros,
-           failed_fee_micros, provisional_micros, processing_count, processing_sum_us,
-           processing_max_us, processing_bins, processing_counts, error_codes, error_messages
+    SELECT direction, message_type, country_code, messages, segments, body_length,
+           status_accepted, status_scheduled, status_queued, status_sending, status_sent,
+           status_receiving, status_partially_delivered, status_canceled, status_failed,
+           status_undelivered, status_delivered, status_received, status_read, base_micros,
+           carrier_fee_micros, failed_fee_micros, provisional_micros, processing_count,
+           processing_sum_us, processing_max_us
     FROM user_usage_15m FINAL
     WHERE user_id = {user_id:UInt64} AND version >= {erased_before:Map(UInt32, UInt64)}[source]
       AND ((bucket >= toDateTime({start:UInt32}, 'UTC')
@@ -66,5 +61,4 @@ FROM
            OR (bucket >= toDateTime({days_end:UInt32}, 'UTC')
                AND bucket < toDateTime({end:UInt32}, 'UTC')))
 ) AS part
-GROUP BY direction, message_type, country
-ORDER BY direction, message_type, country
+GROUP BY is_outbound, is_mms, country

@@ -1,0 +1,132 @@
+"""One user's cells as numbers, and the breakdown that they add up to. Pure.
+
+`user_cells` gives single cells, `user_kinds` sums of the past; both have the same counters. The
+histograms and error codes of the cells stand in a table of their own, a row for each count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from query_api.questions import Rows
+from query_api.sums import Numbers, by_key, groups, nothing, summed
+from schemas.statuses import STATUSES
+
+_KEY = ("time", "is_outbound", "is_mms", "country")
+_SUMS = (
+    "messages",
+    "segments",
+    "body_length",
+    *(f"status_{status}" for status in STATUSES),
+    "base_micros",
+    "carrier_fee_micros",
+    "failed_fee_micros",
+    "provisional_micros",
+    "processing_count",
+    "processing_sum_us",
+)
+_COLUMNS = (*_KEY, *_SUMS, "processing_max_us")
+_COUNTS = (*_KEY, "is_error", "key", "number")
+_ARRAYS = (("processing_bins", "processing_counts"), ("error_codes", "error_messages"))
+"""By is_error."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells in any order, and their histograms and error codes: the columns of `user_cells` and
+    `user_cell_counts` but for the owner."""
+
+    numbers: Numbers
+    counts: Numbers
+
+    @classmethod
+    def of_past(cls, time: int, numbers: Numbers, counts: Numbers) -> Cells:
+        """The answers of `user_kinds` and `user_kind_counts`, as cells of one time."""
+        parts = (
+            np.column_stack((np.full(len(part), time), part)) if len(part) else nothing(columns)
+            for part, columns in ((numbers, len(_COLUMNS)), (counts, len(_COUNTS)))
+        )
+        return cls(*parts)
+
+    def between(self, start: int, end: int) -> Cells:
+        """Those whose time is in [start, end)."""
+        parts = (
+            part[(part[:, 0] >= start) & (part[:, 0] < end)] for part in (self.numbers, self.counts)
+        )
+        return Cells(*parts)
+
+    def column(self, name: str) -> Numbers:
+        """One of the columns of `user_cells`."""
+        return self.numbers[:, _COLUMNS.index(name)]
+
+    def total(self, names: Iterable[str]) -> Numbers:
+        """The sum of some columns."""
+        places = [_COLUMNS.index(name) for name in names]
+        return np.asarray(self.numbers[:, places].sum(axis=1))
+
+
+NONE = Cells(nothing(len(_COLUMNS)), nothing(len(_COUNTS)))
+
+
+def joined(*parts: Cells) -> Cells:
+    """The cells of several parts."""
+    return Cells(
+        np.concatenate([part.numbers for part in parts]),
+        np.concatenate([part.counts for part in parts]),
+    )
+
+
+def by_owner(numbers: Numbers, counts: Numbers) -> dict[int, Cells]:
+    """The answers of `user_cells` and `user_cell_counts` by the users that have any."""
+    counts_of = dict(by_key(counts[:, 0], counts[:, 1:]))
+    return {
+        owner: Cells(own, counts_of.get(owner, NONE.counts))
+        for owner, own in by_key(numbers[:, 0], numbers[:, 1:])
+    }
+
+
+def breakdown(cells: Cells) -> Rows:
+    """A row per direction, message type and country, for `query_api.breakdown`: sums, the longest
+    processing time, and parallel arrays of bins and of error codes with their messages."""
+    if not len(cells.numbers):
+        return []
+    kinds, order, begins = groups(_kinds(cells.numbers))
+    first = len(_KEY)
+    sums = np.add.reduceat(cells.numbers[order, first:-1], begins, axis=0)
+    longest = np.maximum.reduceat(cells.numbers[order, -1], begins)
+    counts = {kind: _arrays(own) for kind, own in by_key(_kinds(cells.counts), cells.counts)}
+    empty = _arrays(NONE.counts)
+    return [
+        _key(kind)
+        | dict(zip(_SUMS, row, strict=True))
+        | {"processing_max_us": most}
+        | counts.get(kind, empty)
+        for kind, row, most in zip(kinds.tolist(), sums.tolist(), longest.tolist(), strict=True)
+    ]
+
+
+def _kinds(numbers: Numbers) -> Numbers:
+    """Direction, type and country as one number; rising by country, direction, type."""
+    is_outbound, is_mms, country = numbers[:, 1:4].T
+    return np.asarray(country * 4 + is_outbound * 2 + is_mms)
+
+
+def _key(kind: int) -> dict[str, Any]:
+    country = (kind // 4).to_bytes(2, "little").rstrip(b"\0").decode()
+    direction, message_type = ("outbound" if kind & 2 else "inbound", "mms" if kind & 1 else "sms")
+    return {"direction": direction, "message_type": message_type, "country": country}
+
+
+def _arrays(counts: Numbers) -> dict[str, list[int]]:
+    """The histogram and the error codes of one kind's rows."""
+    found: dict[str, list[int]] = {}
+    for is_error, (keys, numbers) in enumerate(_ARRAYS):
+        own = counts[counts[:, -3] == is_error]
+        distinct, sums = summed(own[:, -2], own[:, -1])
+        is_any = sums != 0
+        found |= {keys: distinct[is_any].tolist(), numbers: sums[is_any].tolist()}
+    return found

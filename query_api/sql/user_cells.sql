@@ -1,0 +1,26 @@
+-- user_cells: the cells of some users since an instant, as they lie in the table.
+-- Grain: one row per user, 15-minute bucket, direction, message type, country and source, unordered.
+-- Parameters:
+--   users                         whose
+--   erased_before                 by user and source: the position before which all of the user's is
+--                                 erased
+--   start                         epoch seconds on a 15-minute boundary: buckets from there on
+-- Units: every column is Int64, so that an answer is one array. time = epoch seconds of the bucket;
+--   is_outbound, is_mms: 0 or 1; country = the two letters' bytes, the first one the lower; counters as
+--   in the table: *_micros in micro-USD, processing times in microseconds.
+SELECT
+    toInt64(user_id) AS owner,
+    toInt64(toUnixTimestamp(bucket)) AS time,
+    toInt64(direction = 'outbound') AS is_outbound,
+    toInt64(message_type = 'mms') AS is_mms,
+    toInt64(reinterpretAsUInt16(country_code)) AS country,
+    messages, segments, body_length,
+    status_accepted, status_scheduled, status_queued, status_sending, status_sent, status_receiving,
+    status_partially_delivered, status_canceled, status_failed, status_undelivered, status_delivered,
+    status_received, status_read,
+    base_micros, carrier_fee_micros, failed_fee_micros, provisional_micros,
+    processing_count, processing_sum_us, processing_max_us
+FROM user_usage_15m FINAL
+WHERE user_id IN {users:Array(UInt64)}
+  AND version >= {erased_before:Map(UInt64, Map(UInt32, UInt64))}[user_id][source]
+  AND bucket >= toDateTime({start:UInt32}, 'UTC')

@@ -1,0 +1,106 @@
+"""What answers about a user are made from, against the real engine: the same rows wherever the
+range is cut into past and recent.
+
+The cases lie in `usage/{trend,costs,total,breakdown}/*.yaml`, in the form of `test_sql`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+import yaml
+from clickhouse_connect.driver.client import Client
+
+from query_api import slots
+from query_api.freshness import OVERDUE_S, Freshness
+from query_api.past import KeptNumbers
+from query_api.questions import Row, Rows, with_whole_days
+from query_api.recent import Known, RecentCells
+from query_api.sums import Numbers
+from query_api.user_usage import UserUsage
+from query_api.zones import DAY_S, LocalClock
+from tests.query_api.test_sql import expected, insert, value, without_zeros
+
+pytestmark = pytest.mark.live
+
+_FILES = sorted((Path(__file__).parent / "usage").glob("*/*.yaml"))
+_RHYTHM = ("weekday", "hour", "messages")
+
+
+class Asker:
+    """Asks a client, as the pool does; remembers what."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.asked: list[str] = []
+
+    async def ask(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows:
+        self.asked.append(question)
+        return list(self._client.query(sql, parameters=dict(parameters)).named_results())
+
+    async def numbers(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Numbers:
+        self.asked.append(question)
+        found = self._client.query_np(sql, parameters=dict(parameters))
+        return found.astype(np.int64, copy=False)
+
+
+@pytest.mark.parametrize("path", _FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_case(path: Path, lasting_client: Client) -> None:
+    case = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for table, rows in case.get("rows", {}).items():
+        insert(lasting_client, table, rows)
+    parameters = {name: value(given) for name, given in case["parameters"].items()}
+    wanted = [expected(row) for row in case["expect"]]
+    for cut in _cuts(path.parent.name, parameters, case.get("rows", {})):
+        asker = Asker(lasting_client)
+        found = asyncio.run(_found(path.parent.name, asker, parameters, cut))
+        assert [without_zeros(row) for row in found] == wanted, cut
+        assert any(name == "user_cells" for name in asker.asked) or cut >= parameters["end"]
+
+
+def _cuts(kind: str, parameters: dict[str, Any], rows: dict[str, Any]) -> Iterator[int]:
+    """Midnights: everything is recent, some is, nothing is."""
+    start, end = parameters["start"], parameters["end"]
+    first, last = start // DAY_S * DAY_S, -(-end // DAY_S) * DAY_S
+    if kind != "breakdown":
+        yield from range(first, last + 1, DAY_S)
+    elif "user_usage_1d" in rows:
+        yield last
+    elif with_whole_days(start, end)["days_start"] == end:
+        yield from (first, last)
+    else:
+        yield first  # The case has no table of days for a past to be read from.
+
+
+async def _found(kind: str, asker: Asker, parameters: dict[str, Any], cut: int) -> Rows:
+    overdue_before = parameters.get("overdue_before", 0)
+    fresh = Freshness((overdue_before + OVERDUE_S) * 1000 if overdue_before else None)
+    erased = yaml.safe_load(parameters.get("erased_before", "{}").replace(":", ": "))
+    user = Known(parameters["user_id"], 0, 0, erased, cut)
+    kept = KeptNumbers(0)
+    asked = UserUsage(asker, RecentCells(asker, kept), kept, user, fresh)
+    start, end = parameters["start"], parameters["end"]
+    if kind == "breakdown":
+        rows = await asked.breakdown(start, end)
+        return sorted(rows, key=lambda row: (row["direction"], row["message_type"], row["country"]))
+    starts, offsets = parameters.get("clock_starts", [start]), parameters.get("clock_offsets", [0])
+    clock = LocalClock(ZoneInfo("UTC"), start, end, tuple(starts), tuple(offsets))
+    found = await asked.slots(clock, (start,))
+    if kind == "costs":
+        return slots.costs(found, clock, parameters["width"])
+    if kind == "total":
+        inside = found.between(start, end)
+        return [{name: int(inside.column(name).sum()) for name in ("messages", "cost_micros")}]
+    trend = slots.trend(found, clock, parameters["width"], overdue_before)
+    return [*trend, *(_rhythm_row(row) for row in slots.rhythm(found, clock))]
+
+
+def _rhythm_row(row: Row) -> Row:
+    assert set(row) == set(_RHYTHM)
+    return row

@@ -1,0 +1,227 @@
+"""Cells of many users in one query, and how little is asked when something or nothing changed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable, Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from query_api import cells
+from query_api.freshness import OVERDUE_S, Freshness
+from query_api.past import KeptNumbers
+from query_api.questions import ErasedBefore, Rows
+from query_api.recent import MAX_USERS, Known, RecentCells
+from query_api.sums import Numbers, nothing
+from query_api.user_usage import UserUsage
+from query_api.zones import DAY_S, clock_over
+
+_CUT = 96 * DAY_S
+_COLUMNS = {
+    "user_cells": 1 + cells.NONE.numbers.shape[1],
+    "user_cell_counts": 1 + cells.NONE.counts.shape[1],
+    "user_kinds": cells.NONE.numbers.shape[1] - 1,
+    "user_kind_counts": cells.NONE.counts.shape[1] - 1,
+    "user_slots": 10,
+}
+
+
+class Asker:
+    """Gives each user who is asked about one cell, of as many messages as his number says."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.answering = asyncio.Event()
+        self.answering.set()
+        self.cancelled = 0
+        self.error: Exception | None = None
+        self.bounds: set[tuple[str, int]] = set()
+
+    async def ask(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows:
+        raise AssertionError(question)
+
+    async def numbers(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Numbers:
+        self.asked.append((question, dict(parameters)))
+        try:
+            await self.answering.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        if self.error:
+            raise self.error
+        if question != "user_cells":
+            return nothing(_COLUMNS[question])
+        found = np.zeros((len(parameters["users"]), _COLUMNS[question]), np.int64)
+        found[:, 0] = found[:, 5] = parameters["users"]
+        found[:, 1] = _CUT
+        return found
+
+    def users(self) -> list[list[int]]:
+        """Whose cells were asked for, by query."""
+        return [sorted(asked["users"]) for name, asked in self.asked if name == "user_cells"]
+
+    def names(self) -> list[str]:
+        """What was asked since this was called last; `bounds` says from or up to when."""
+        self.bounds = {
+            (name, asked["end" if "end" in asked else "start"])
+            for name, asked in self.asked
+            if not name.endswith("counts")
+        }
+        found = sorted(name for name, _ in self.asked)
+        self.asked = []
+        return found
+
+
+def _known(
+    user_id: int,
+    stamp: Hashable = 0,
+    past: Hashable = 0,
+    cut: int = _CUT,
+    erased_before: ErasedBefore | None = None,
+) -> Known:
+    return Known(user_id, past, stamp, erased_before or {}, cut)
+
+
+def _messages(found: cells.Cells) -> list[int]:
+    return [int(messages) for messages in found.column("messages")]
+
+
+def test_who_asks_while_a_query_runs_shares_the_next_one() -> None:
+    async def story() -> None:
+        asker = Asker()
+        recent = RecentCells(asker, KeptNumbers(0))
+        asker.answering.clear()
+        asking = []
+        for user in range(1, 6):
+            asking.append(asyncio.create_task(recent.of(_known(user))))
+            await asyncio.sleep(0.001)
+        asker.answering.set()
+        found = await asyncio.gather(*asking)
+        assert [_messages(own) for own in found] == [[user] for user in range(1, 6)]
+        assert asker.users() == [[1], [2], [3, 4, 5]]
+
+    asyncio.run(story())
+
+
+def test_a_query_is_about_a_bounded_number_of_users() -> None:
+    async def story() -> None:
+        asker = Asker()
+        recent = RecentCells(asker, KeptNumbers(0))
+        users = range(1, 2 * MAX_USERS + 2)
+        found = await asyncio.gather(*(recent.of(_known(user)) for user in users))
+        assert [_messages(own) for own in found] == [[user] for user in users]
+        assert [len(asked) for asked in asker.users()] == [MAX_USERS, MAX_USERS, 1]
+
+    asyncio.run(story())
+
+
+def test_users_with_another_cut_are_asked_for_apart() -> None:
+    async def story() -> None:
+        asker = Asker()
+        recent = RecentCells(asker, KeptNumbers(0))
+        await asyncio.gather(recent.of(_known(1)), recent.of(_known(2, cut=_CUT - DAY_S)))
+        assert sorted(asker.users()) == [[1], [2]]
+
+    asyncio.run(story())
+
+
+def test_cells_are_kept_until_the_stamp_moves() -> None:
+    async def story() -> None:
+        asker = Asker()
+        recent = RecentCells(asker, KeptNumbers(10_000))
+        for stamp in (1, 1, 2, 1):
+            assert _messages(await recent.of(_known(3, stamp))) == [3]
+        assert asker.users() == [[3], [3]]
+
+    asyncio.run(story())
+
+
+def test_the_last_one_who_leaves_ends_the_queries() -> None:
+    async def story() -> None:
+        asker = Asker()
+        recent = RecentCells(asker, KeptNumbers(0))
+        asker.answering.clear()
+        both = [asyncio.create_task(recent.of(_known(user))) for user in (1, 2)]
+        await asyncio.sleep(0.001)
+        both[0].cancel()
+        await asyncio.sleep(0.001)
+        assert asker.cancelled == 0
+        both[1].cancel()
+        await asyncio.sleep(0.001)
+        assert asker.cancelled == 2
+        asker.answering.set()
+        assert _messages(await recent.of(_known(1))) == [1]
+
+    asyncio.run(story())
+
+
+def test_a_failure_reaches_all_who_wait_and_nobody_later() -> None:
+    async def story() -> None:
+        asker = Asker()
+        recent = RecentCells(asker, KeptNumbers(10_000))
+        asker.error = OSError("gone")
+        found = await asyncio.gather(
+            *(recent.of(_known(user)) for user in (1, 2)), return_exceptions=True
+        )
+        assert [str(error) for error in found] == ["gone", "gone"]
+        asker.error = None
+        assert _messages(await recent.of(_known(1))) == [1]
+
+    asyncio.run(story())
+
+
+class Scene:
+    """A user whose usage is asked for again and again."""
+
+    def __init__(self) -> None:
+        self.asker = Asker()
+        self.kept = KeptNumbers(100_000)
+        self.recent = RecentCells(self.asker, self.kept)
+
+    def ask(self, end: int, as_of: int = 100 * DAY_S, **known: Any) -> list[str]:
+        """Which questions a breakdown and slots up to `end` asked."""
+
+        async def story() -> None:
+            user = _known(7, **known)
+            fresh = Freshness(as_of * 1000)
+            asked = UserUsage(self.asker, self.recent, self.kept, user, fresh)
+            clock = clock_over(ZoneInfo("Europe/Berlin"), 40 * DAY_S - 3_600, end)
+            await asked.slots(clock, (clock.start, end - 30 * DAY_S))
+            await asked.breakdown(clock.start, end)
+
+        asyncio.run(story())
+        return self.asker.names()
+
+
+_CELLS = ["user_cell_counts", "user_cells"]
+_PAST = ["user_kind_counts", "user_kinds", "user_slots"]
+
+
+def test_a_new_message_and_a_new_quarter_cost_the_recent_cells_alone() -> None:
+    scene = Scene()
+    end = 100 * DAY_S + 5_400
+    assert scene.ask(end) == [*_CELLS, *_PAST]
+    assert scene.ask(end) == []
+    assert scene.ask(end, stamp=1) == _CELLS
+    assert scene.ask(end + 900, stamp=1) == []
+    assert scene.ask(end, stamp=2, past=1) == [*_CELLS, *_PAST]
+
+
+def test_a_late_event_or_an_erasure_makes_another_past() -> None:
+    scene = Scene()
+    assert scene.ask(_CUT) == _PAST
+    assert scene.ask(_CUT) == []
+    assert scene.ask(_CUT, past=1) == _PAST
+    assert scene.ask(_CUT, past=1, erased_before={0: 5}) == _PAST
+
+
+@pytest.mark.parametrize(
+    ("behind_s", "cut"), [(0, _CUT), (900, _CUT - DAY_S), (3 * DAY_S, _CUT - 3 * DAY_S)]
+)
+def test_where_the_tables_are_days_behind_less_is_past(behind_s: int, cut: int) -> None:
+    scene = Scene()
+    scene.ask(100 * DAY_S, as_of=_CUT + OVERDUE_S - behind_s)
+    assert scene.asker.bounds == {("user_cells", cut), ("user_slots", cut), ("user_kinds", cut)}
