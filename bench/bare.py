@@ -20,7 +20,7 @@ from query_api.freshness import freshness
 from query_api.parameters import SystemParameters
 from query_api.past import KeptNumbers, past_end
 from query_api.questions import Rows
-from query_api.recent import Known, RecentCells
+from query_api.recent import Known, Recent
 from query_api.sums import Numbers
 from query_api.system_analytics import system_analytics
 from query_api.user_analytics import user_analytics
@@ -78,6 +78,6 @@ async def _answer(asker: _Recorder, path: str, user: int) -> None:
         return
     kept = KeptNumbers(0)
     known = Known(user, 0, 0, {}, past_end(now))
-    asked = UserUsage(asker, RecentCells(asker, kept), kept, known, fresh)
+    asked = UserUsage(asker, Recent(asker, kept), kept, known, fresh)
     shape = user_costs if parts.path.endswith("costs") else user_analytics
     await shape(asked, user, period, fresh, now, _RETENTION_DAYS)

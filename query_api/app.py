@@ -34,7 +34,7 @@ from query_api.past import KeptNumbers
 from query_api.publishing import KafkaPublisher
 from query_api.rates import RateWatch
 from query_api.readiness import Probe
-from query_api.recent import RecentCells
+from query_api.recent import Recent
 from query_api.redis_link import RedisLink
 from query_api.routes import admin, me, privacy, reports, root
 from query_api.settings import ApiSettings, load_settings
@@ -86,7 +86,7 @@ def create_app(
             stamps=stamps,
             cache=AnswerCache(settings.cache_mb * 1_000_000, metrics, _shared(settings, redis)),
             numbers=numbers,
-            recent=RecentCells(pool, numbers),
+            recent=Recent(pool, numbers),
             warmer=warmer,
             signer=signer,
             probe=Probe(pool, settings, clock, [part.check for part in watched]),

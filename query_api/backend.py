@@ -19,7 +19,7 @@ from query_api.metrics import Metrics
 from query_api.past import KeptNumbers
 from query_api.privacy import Publisher
 from query_api.readiness import Probe
-from query_api.recent import RecentCells
+from query_api.recent import Recent
 from query_api.settings import ApiSettings
 from query_api.stamps import Stamps
 from query_api.warming import Warmer
@@ -40,7 +40,7 @@ class Backend:
     stamps: Stamps
     cache: AnswerCache
     numbers: KeptNumbers
-    recent: RecentCells
+    recent: Recent
     warmer: Warmer
     signer: CursorSigner
     probe: Probe

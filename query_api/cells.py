@@ -116,9 +116,13 @@ def _kinds(numbers: Numbers) -> Numbers:
 
 
 def _key(kind: int) -> dict[str, Any]:
-    country = (kind // 4).to_bytes(2, "little").rstrip(b"\0").decode()
     direction, message_type = ("outbound" if kind & 2 else "inbound", "mms" if kind & 1 else "sms")
-    return {"direction": direction, "message_type": message_type, "country": country}
+    return {"direction": direction, "message_type": message_type, "country": country_of(kind // 4)}
+
+
+def country_of(code: int) -> str:
+    """The letters of a country that came as a number."""
+    return code.to_bytes(2, "little").rstrip(b"\0").decode()
 
 
 def _arrays(counts: Numbers) -> dict[str, list[int]]:

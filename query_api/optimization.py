@@ -27,7 +27,7 @@ _EXPENSIVE_MESSAGES = 10
 
 @dataclass(frozen=True)
 class Findings:
-    """What advice is made from: rows of `cells.breakdown`, and the row of `user_savings`."""
+    """What advice is made from: what `cells.breakdown` and `counterparties.savings` give."""
 
     breakdown: Rows
     savings: Row

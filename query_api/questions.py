@@ -107,16 +107,12 @@ async def user_kind_counts(asker: Asker, user_id: int, start: int, end: int) -> 
     return await _numbers(asker, "user_kind_counts", asked)
 
 
-async def user_savings(
-    asker: Asker, user_id: int, start: int, end: int, least: int, rows: int
-) -> Rows:
-    """What other texts, SMS for empty MMS and no messages to failing numbers would have saved.
-
-    A number fails that has at least `least` failed messages and none that arrived; at most `rows`
-    of them are listed.
-    """
-    asked = {"user_id": user_id, "start": start, "end": end, "least": least, "page_rows": rows}
-    return await _ask(asker, "user_savings", asked)
+async def user_counterparties(
+    asker: Asker, users: Mapping[int, ErasedBefore], start: int, end: int
+) -> Numbers:
+    """What became of some users' messages, and what they could have cost less, by counterparty."""
+    asked = _of_users(users) | {"start": start, "end": end}
+    return await _numbers(asker, "user_counterparties", asked)
 
 
 async def system_trend(asker: Asker, clock: LocalClock, width: int, overdue_before: int) -> Rows:

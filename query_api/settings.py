@@ -82,7 +82,7 @@ class ApiSettings(Settings):
     cache_mb: int = Field(
         64,
         ge=0,
-        description="Memory for kept answers, and as much for kept rows of the past; 0 keeps none.",
+        description="Memory for kept answers, and as much for numbers about users; 0 keeps none.",
     )
     redis_url: SecretStr | None = Field(
         None,

@@ -1,8 +1,9 @@
 """What an answer was computed from, as a value that changes whenever the tables do.
 
 Asked before every answer, so it has to be cheap: a few times a second, however many ask, the
-progress is read, and then which users the positions since the last time have changed. Only a user
-of whom nobody asked yet is looked up, all who wait in one query.
+progress is read, and then which users the positions since the last time have changed. That goes on
+beside those who ask, as long as there are any, so that a kept answer waits for nothing. Only a
+user of whom nobody asked yet is looked up, all who wait in one query.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from query_api.questions import Asker, ErasedBefore, Rows
 from query_api.zones import HOUR_S
 from schemas.units import position, source_epoch
 
-_KEPT_S = 0.2
+_FRESH_S = 0.2
+"""So long after a reading the next one begins, for whoever asks then."""
+_KEPT_S = 0.5
+"""So old may a reading be; beyond it whoever asks waits for the next one."""
 _SYSTEM_KEPT_S = (1.0, 5.0)
 _SYSTEM_SHARE = 0.05
 """Of the time, at most, that one question about the system takes to be computed again and again."""
@@ -114,9 +118,7 @@ class Stamps:
 
     async def of_user(self, user_id: int) -> Reading:
         """The marks of a user's cells."""
-        self._waiting.add(user_id)
-        if not self._is_current():
-            await self._next_round()
+        await self._keep_up()
         while (user := self._users.get(user_id)) is None:
             self._waiting.add(user_id)
             await self._next_round()
@@ -140,8 +142,7 @@ class Stamps:
         """
         now = self._clock()
         is_kept = self._system is not None and 0 <= now - self._system_at < self._system_kept_s
-        if not self._is_current(_ERASURES_KEPT_S if is_kept else _KEPT_S):
-            await self._next_round()
+        await self._keep_up(_ERASURES_KEPT_S if is_kept else _KEPT_S)
         if self._system is None or not is_kept or self._system_erasures != self._progress.erasures:
             stamp = (*sorted(self._progress.limits.items()), self._progress.erasures)
             self._system = Reading(self._progress.fresh, stamp)
@@ -158,21 +159,31 @@ class Stamps:
         wanted = max(seconds / _SYSTEM_SHARE, self._system_kept_s * 0.9)
         self._system_kept_s = min(max(wanted, _SYSTEM_KEPT_S[0]), _SYSTEM_KEPT_S[1])
 
-    def _is_current(self, kept_s: float = _KEPT_S) -> bool:
-        # A clock that was set back must not keep it for ever.
-        return 0 <= self._clock() - self._read_at < kept_s
+    async def _keep_up(self, kept_s: float = _KEPT_S) -> None:
+        """Begin the next round where it is time, and wait for it where it is overdue."""
+        # A clock that was set back must not keep a reading for ever.
+        age = self._clock() - self._read_at
+        if not 0 <= age < kept_s:
+            await self._next_round()
+        elif age >= _FRESH_S:
+            self._begin_round()
 
-    async def _next_round(self) -> None:
+    def _begin_round(self) -> asyncio.Task[None]:
         # Whoever comes between a round's end and its callbacks must not get it without waiting.
         if self._round is None or self._round.done():
             self._round = asyncio.create_task(self._read())
+            # Who waits is told of a failure; where nobody does, the reading grows old.
+            self._round.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return self._round
+
+    async def _next_round(self) -> None:
         # Shielded: the others still wait when this one is cancelled.
-        await asyncio.shield(self._round)
+        await asyncio.shield(self._begin_round())
 
     async def _read(self) -> None:
         """Read what is no longer current, then the users who began to wait meanwhile."""
-        if not self._is_current():
-            begin = self._clock()
+        begin = self._clock()
+        if not 0 <= begin - self._read_at < _FRESH_S:
             await self._advance()
             self._read_at = begin
             if not self._progress.limits:

@@ -8,7 +8,6 @@ from query_api.breakdown import (
     average_processing_ms,
     cut,
     error_code_counts,
-    merged,
     message_breakdown,
     processing_time,
     top_countries,
@@ -110,16 +109,3 @@ def test_error_codes_have_names_and_unknown_ones_pass_through() -> None:
         "error_class": None,
         "messages": 1,
     }
-
-
-def test_rows_of_two_ranges_become_one_row_each() -> None:
-    old = breakdown_row(messages=3, processing_max_us=9, error_codes=[5], error_messages=[2])
-    new = breakdown_row(messages=4, processing_max_us=7, error_codes=[5], error_messages=[1])
-    other = breakdown_row(country="GB", messages=1)
-    both = merged([old, new, other])
-    assert [(row["country"], row["messages"], row["processing_max_us"]) for row in both] == [
-        ("US", 7, 9),
-        ("GB", 1, 0),
-    ]
-    assert [one.messages for one in error_code_counts(both)] == [3]
-    assert (old["messages"], old["error_codes"]) == (3, [5])

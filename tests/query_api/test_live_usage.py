@@ -1,7 +1,7 @@
 """What answers about a user are made from, against the real engine: the same rows wherever the
 range is cut into past and recent.
 
-The cases lie in `usage/{trend,costs,total,breakdown}/*.yaml`, in the form of `test_sql`'s.
+The cases lie in `usage/{trend,costs,total,breakdown,savings}/*.yaml`, in the form of `test_sql`'s.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from query_api import slots
 from query_api.freshness import OVERDUE_S, Freshness
 from query_api.past import KeptNumbers
 from query_api.questions import Row, Rows, with_whole_days
-from query_api.recent import Known, RecentCells
+from query_api.recent import Known, Recent
 from query_api.sums import Numbers
 from query_api.user_usage import UserUsage
 from query_api.zones import DAY_S, LocalClock
@@ -61,7 +61,7 @@ def test_a_case(path: Path, lasting_client: Client) -> None:
         asker = Asker(lasting_client)
         found = asyncio.run(_found(path.parent.name, asker, parameters, cut))
         assert [without_zeros(row) for row in found] == wanted, cut
-        assert any(name == "user_cells" for name in asker.asked) or cut >= parameters["end"]
+        assert {"user_cells", "user_counterparties"} & set(asker.asked) or cut >= parameters["end"]
 
 
 def _cuts(kind: str, parameters: dict[str, Any], rows: dict[str, Any]) -> Iterator[int]:
@@ -84,11 +84,13 @@ async def _found(kind: str, asker: Asker, parameters: dict[str, Any], cut: int) 
     erased = yaml.safe_load(parameters.get("erased_before", "{}").replace(":", ": "))
     user = Known(parameters["user_id"], 0, 0, erased, cut)
     kept = KeptNumbers(0)
-    asked = UserUsage(asker, RecentCells(asker, kept), kept, user, fresh)
+    asked = UserUsage(asker, Recent(asker, kept), kept, user, fresh)
     start, end = parameters["start"], parameters["end"]
     if kind == "breakdown":
         rows = await asked.breakdown(start, end)
         return sorted(rows, key=lambda row: (row["direction"], row["message_type"], row["country"]))
+    if kind == "savings":
+        return [await asked.savings(start, end, parameters["least"], parameters["page_rows"])]
     starts, offsets = parameters.get("clock_starts", [start]), parameters.get("clock_offsets", [0])
     clock = LocalClock(ZoneInfo("UTC"), start, end, tuple(starts), tuple(offsets))
     found = await asked.slots(clock, (start,))

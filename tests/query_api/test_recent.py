@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from query_api import cells
+from query_api import cells, counterparties
 from query_api.freshness import OVERDUE_S, Freshness
 from query_api.past import KeptNumbers
 from query_api.questions import ErasedBefore, Rows
-from query_api.recent import MAX_USERS, Known, RecentCells
+from query_api.recent import Known, Recent
 from query_api.sums import Numbers, nothing
+from query_api.together import MAX_USERS
 from query_api.user_usage import UserUsage
 from query_api.zones import DAY_S, clock_over
 
@@ -26,6 +27,7 @@ _COLUMNS = {
     "user_kinds": cells.NONE.numbers.shape[1] - 1,
     "user_kind_counts": cells.NONE.counts.shape[1] - 1,
     "user_slots": 10,
+    "user_counterparties": 1 + counterparties.NONE.numbers.shape[1],
 }
 
 
@@ -92,11 +94,11 @@ def _messages(found: cells.Cells) -> list[int]:
 def test_who_asks_while_a_query_runs_shares_the_next_one() -> None:
     async def story() -> None:
         asker = Asker()
-        recent = RecentCells(asker, KeptNumbers(0))
+        recent = Recent(asker, KeptNumbers(0))
         asker.answering.clear()
         asking = []
         for user in range(1, 6):
-            asking.append(asyncio.create_task(recent.of(_known(user))))
+            asking.append(asyncio.create_task(recent.cells(_known(user))))
             await asyncio.sleep(0.001)
         asker.answering.set()
         found = await asyncio.gather(*asking)
@@ -109,9 +111,9 @@ def test_who_asks_while_a_query_runs_shares_the_next_one() -> None:
 def test_a_query_is_about_a_bounded_number_of_users() -> None:
     async def story() -> None:
         asker = Asker()
-        recent = RecentCells(asker, KeptNumbers(0))
+        recent = Recent(asker, KeptNumbers(0))
         users = range(1, 2 * MAX_USERS + 2)
-        found = await asyncio.gather(*(recent.of(_known(user)) for user in users))
+        found = await asyncio.gather(*(recent.cells(_known(user)) for user in users))
         assert [_messages(own) for own in found] == [[user] for user in users]
         assert [len(asked) for asked in asker.users()] == [MAX_USERS, MAX_USERS, 1]
 
@@ -121,8 +123,8 @@ def test_a_query_is_about_a_bounded_number_of_users() -> None:
 def test_users_with_another_cut_are_asked_for_apart() -> None:
     async def story() -> None:
         asker = Asker()
-        recent = RecentCells(asker, KeptNumbers(0))
-        await asyncio.gather(recent.of(_known(1)), recent.of(_known(2, cut=_CUT - DAY_S)))
+        recent = Recent(asker, KeptNumbers(0))
+        await asyncio.gather(recent.cells(_known(1)), recent.cells(_known(2, cut=_CUT - DAY_S)))
         assert sorted(asker.users()) == [[1], [2]]
 
     asyncio.run(story())
@@ -131,9 +133,9 @@ def test_users_with_another_cut_are_asked_for_apart() -> None:
 def test_cells_are_kept_until_the_stamp_moves() -> None:
     async def story() -> None:
         asker = Asker()
-        recent = RecentCells(asker, KeptNumbers(10_000))
+        recent = Recent(asker, KeptNumbers(10_000))
         for stamp in (1, 1, 2, 1):
-            assert _messages(await recent.of(_known(3, stamp))) == [3]
+            assert _messages(await recent.cells(_known(3, stamp))) == [3]
         assert asker.users() == [[3], [3]]
 
     asyncio.run(story())
@@ -142,9 +144,9 @@ def test_cells_are_kept_until_the_stamp_moves() -> None:
 def test_the_last_one_who_leaves_ends_the_queries() -> None:
     async def story() -> None:
         asker = Asker()
-        recent = RecentCells(asker, KeptNumbers(0))
+        recent = Recent(asker, KeptNumbers(0))
         asker.answering.clear()
-        both = [asyncio.create_task(recent.of(_known(user))) for user in (1, 2)]
+        both = [asyncio.create_task(recent.cells(_known(user))) for user in (1, 2)]
         await asyncio.sleep(0.001)
         both[0].cancel()
         await asyncio.sleep(0.001)
@@ -153,7 +155,7 @@ def test_the_last_one_who_leaves_ends_the_queries() -> None:
         await asyncio.sleep(0.001)
         assert asker.cancelled == 2
         asker.answering.set()
-        assert _messages(await recent.of(_known(1))) == [1]
+        assert _messages(await recent.cells(_known(1))) == [1]
 
     asyncio.run(story())
 
@@ -161,14 +163,14 @@ def test_the_last_one_who_leaves_ends_the_queries() -> None:
 def test_a_failure_reaches_all_who_wait_and_nobody_later() -> None:
     async def story() -> None:
         asker = Asker()
-        recent = RecentCells(asker, KeptNumbers(10_000))
+        recent = Recent(asker, KeptNumbers(10_000))
         asker.error = OSError("gone")
         found = await asyncio.gather(
-            *(recent.of(_known(user)) for user in (1, 2)), return_exceptions=True
+            *(recent.cells(_known(user)) for user in (1, 2)), return_exceptions=True
         )
         assert [str(error) for error in found] == ["gone", "gone"]
         asker.error = None
-        assert _messages(await recent.of(_known(1))) == [1]
+        assert _messages(await recent.cells(_known(1))) == [1]
 
     asyncio.run(story())
 
@@ -179,7 +181,7 @@ class Scene:
     def __init__(self) -> None:
         self.asker = Asker()
         self.kept = KeptNumbers(100_000)
-        self.recent = RecentCells(self.asker, self.kept)
+        self.recent = Recent(self.asker, self.kept)
 
     def ask(self, end: int, as_of: int = 100 * DAY_S, **known: Any) -> list[str]:
         """Which questions a breakdown and slots up to `end` asked."""
@@ -191,23 +193,24 @@ class Scene:
             clock = clock_over(ZoneInfo("Europe/Berlin"), 40 * DAY_S - 3_600, end)
             await asked.slots(clock, (clock.start, end - 30 * DAY_S))
             await asked.breakdown(clock.start, end)
+            await asked.savings(clock.start, end, 3, 10)
 
         asyncio.run(story())
         return self.asker.names()
 
 
-_CELLS = ["user_cell_counts", "user_cells"]
-_PAST = ["user_kind_counts", "user_kinds", "user_slots"]
+_RECENT = ["user_cell_counts", "user_cells", "user_counterparties"]
+_PAST = ["user_counterparties", "user_kind_counts", "user_kinds", "user_slots"]
 
 
-def test_a_new_message_and_a_new_quarter_cost_the_recent_cells_alone() -> None:
+def test_a_new_message_costs_what_is_recent_and_a_new_quarter_next_to_nothing() -> None:
     scene = Scene()
     end = 100 * DAY_S + 5_400
-    assert scene.ask(end) == [*_CELLS, *_PAST]
+    assert scene.ask(end) == sorted([*_RECENT, *_PAST])
     assert scene.ask(end) == []
-    assert scene.ask(end, stamp=1) == _CELLS
-    assert scene.ask(end + 900, stamp=1) == []
-    assert scene.ask(end, stamp=2, past=1) == [*_CELLS, *_PAST]
+    assert scene.ask(end, stamp=1) == _RECENT
+    assert scene.ask(end + 900, stamp=1) == ["user_counterparties"]
+    assert scene.ask(end, stamp=2, past=1) == sorted([*_RECENT, *_PAST])
 
 
 def test_a_late_event_or_an_erasure_makes_another_past() -> None:
@@ -224,4 +227,6 @@ def test_a_late_event_or_an_erasure_makes_another_past() -> None:
 def test_where_the_tables_are_days_behind_less_is_past(behind_s: int, cut: int) -> None:
     scene = Scene()
     scene.ask(100 * DAY_S, as_of=_CUT + OVERDUE_S - behind_s)
-    assert scene.asker.bounds == {("user_cells", cut), ("user_slots", cut), ("user_kinds", cut)}
+    ends = {(name, cut) for name in ("user_cells", "user_slots", "user_kinds")}
+    both = {("user_counterparties", cut), ("user_counterparties", 100 * DAY_S)}
+    assert scene.asker.bounds == ends | both

@@ -97,14 +97,33 @@ def test_a_change_is_found_once_the_progress_has_passed_it() -> None:
         tables.questions()
         tables.cells[2, 1], tables.progress[1] = 50, 51
         assert [(await stamps.of_user(user)).stamp for user in (2, 3)] == before
-        clock.now += 0.2
+        clock.now += 0.5
         after = [(await stamps.of_user(user)).stamp for user in (2, 3)]
         assert tables.questions() == ["source_progress", "changed_users"]
         assert after[0] == ((1, 100), (2, 10))
         assert after[1] == before[1]
-        clock.now += 0.2
+        clock.now += 0.5
         assert [(await stamps.of_user(user)).stamp for user in (2, 3)] == after
         assert tables.questions() == ["source_progress"]
+
+    asyncio.run(story())
+
+
+def test_who_asks_soon_after_a_reading_begins_the_next_one_and_does_not_wait() -> None:
+    tables, clock = Tables({1: 50}, {(2, 1): 20}), Clock()
+
+    async def story() -> None:
+        stamps = Stamps(tables, clock)
+        before = await stamps.of_user(2)
+        tables.questions()
+        tables.cells[2, 1], tables.progress[1] = 50, 51
+        clock.now += 0.25
+        assert (await stamps.of_user(2)) == before
+        await asyncio.sleep(0)
+        assert (await stamps.of_user(2)) == before  # and nothing is begun twice
+        await asyncio.sleep(0.1)
+        assert tables.questions() == ["source_progress", "changed_users"]
+        assert (await stamps.of_user(2)).stamp == ((1, 100),)
 
     asyncio.run(story())
 
