@@ -11,7 +11,7 @@ from query_api.parameters import SystemParameters
 from query_api.questions import Page, Row, Rows
 from schemas.api.system import Spender, UserUsage
 
-TOP_SPENDERS = Page(order_by="cost_usd", sign=1, rows=10)
+TOP_SPENDERS = 10
 _SIGNS: dict[str, Literal[1, -1]] = {"desc": 1, "asc": -1}
 
 
@@ -48,6 +48,11 @@ def comparison_of(parameters: SystemParameters, signer: CursorSigner) -> Compari
         after = (key, int(user_id))
     page = Page(parameters.order_by, _SIGNS[parameters.order], parameters.limit + 1, after)
     return Comparison(page, parameters.limit, asked, signer)
+
+
+def in_order(rows: Rows, place: Literal["place", "spender"]) -> Rows:
+    """The rows that have a place, in its order."""
+    return sorted((row for row in rows if row[place]), key=lambda row: int(row[place]))
 
 
 def user_usage(rows: Rows, all_messages: int) -> list[UserUsage]:

@@ -20,6 +20,8 @@ _RECENT_DAYS = 4
 _COLUMN_BYTES = 130
 """About what Python needs for an array besides its numbers."""
 
+_KINDS = (np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.int64)
+
 _Packed = tuple[tuple[NDArray[np.integer], ...], ...]
 
 
@@ -62,4 +64,8 @@ def _narrow(column: Numbers) -> NDArray[np.integer]:
     if not len(column):
         return np.empty(0, np.uint8)
     low, high = int(column.min()), int(column.max())
-    return column.astype(np.result_type(np.min_scalar_type(low), np.min_scalar_type(high)))
+    return column.astype(next(kind for kind in _KINDS if _holds(kind, low) and _holds(kind, high)))
+
+
+def _holds(kind: type[np.integer], number: int) -> bool:
+    return int(np.iinfo(kind).min) <= number <= int(np.iinfo(kind).max)

@@ -115,15 +115,12 @@ async def user_counterparties(
     return await _numbers(asker, "user_counterparties", asked)
 
 
-async def system_trend(asker: Asker, clock: LocalClock, width: int, overdue_before: int) -> Rows:
-    """The system's totals by local slot of `width` seconds."""
-    asked = {"width": width, "overdue_before": overdue_before}
-    return await _ask(asker, "system_trend", asked | _clocked(clock))
-
-
-async def system_hourly_cost(asker: Asker, clock: LocalClock) -> Rows:
-    """The system's cost by local hour."""
-    return await _ask(asker, "system_hourly_cost", _clocked(clock))
+async def system_slots(
+    asker: Asker, start: int, end: int, width: int, fine_days: Sequence[int]
+) -> Numbers:
+    """The system's totals by slot of UTC time, of `width` seconds, or of 900 in `fine_days`."""
+    asked = {"start": start, "end": end, "width": width, "fine_days": list(fine_days)}
+    return await _numbers(asker, "system_slots", asked)
 
 
 async def system_live(asker: Asker, clock: LocalClock) -> Rows:
@@ -141,8 +138,8 @@ async def active_users(asker: Asker, start: int, end: int) -> Rows:
     return await _ask(asker, "active_users", with_whole_days(start, end))
 
 
-async def user_comparison(asker: Asker, start: int, end: int, page: Page) -> Rows:
-    """One page of the users side by side."""
+async def user_comparison(asker: Asker, start: int, end: int, page: Page, top: int) -> Rows:
+    """One page of the users side by side, and the `top` who cost most."""
     after_key, after_user = page.after or (0.0, 0)
     asked = {
         "order_by": page.order_by,
@@ -151,6 +148,7 @@ async def user_comparison(asker: Asker, start: int, end: int, page: Page) -> Row
         "after_key": after_key,
         "after_user": after_user,
         "page_rows": page.rows,
+        "top_rows": top,
     }
     return await _ask(asker, "user_comparison", asked | with_whole_days(start, end))
 

@@ -1,16 +1,20 @@
-"""One user's totals over time: from slots of UTC time to local ones, to hours of the week, to sums.
+"""Totals over time: from slots of UTC time to local ones, to hours of the week, to sums.
 
-`user_slots` gives slots of the past, `slots_of` those of cells. Pure.
+`system_slots` gives the system's slots, `user_slots` those of a user's past, `slots_of` those of
+cells. Pure.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import gcd
 
 import numpy as np
 
 from query_api.cells import Cells
+from query_api.hours import history_start
+from query_api.period import Period, granularity_of
 from query_api.questions import Rows
 from query_api.sums import Numbers, nothing, summed
 from query_api.zones import BUCKET_S, DAY_S, HOUR_S, LocalClock
@@ -34,7 +38,7 @@ _HOURS = 24
 @dataclass(frozen=True)
 class Slots:
     """Totals by time and direction, in any order, a slot in any number of rows: the columns of
-    `user_slots`. A slot ends before anything begins that is asked of it."""
+    `user_slots` and `system_slots`. A slot ends before anything begins that is asked of it."""
 
     numbers: Numbers
 
@@ -74,6 +78,20 @@ def slots_of(cells: Cells) -> Slots:
 def slot_width(clock: LocalClock) -> int:
     """The widest slot of UTC time, up to an hour, that no local hour cuts."""
     return gcd(HOUR_S, *clock.offsets, *clock.starts[1:])
+
+
+def bounds_of(period: Period, now: float) -> tuple[int, ...]:
+    """The instants that no slot may be cut by, for an answer about a period: where its history and
+    it begin, and each quarter of an hour where points are that short."""
+    bounds = (history_start(period, now), period.start)
+    if granularity_of(period) != "15min":
+        return bounds
+    return (*bounds, *range(period.start, period.end, DAY_S), period.end - BUCKET_S)
+
+
+def days_of(bounds: Iterable[int]) -> list[int]:
+    """The UTC days, counted since 1970, that hold some instants."""
+    return sorted({bound // DAY_S for bound in bounds})
 
 
 def trend(slots: Slots, clock: LocalClock, width: int, overdue_before: int) -> Rows:

@@ -5,30 +5,29 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from query_api import anomalies, questions
+from query_api import anomalies, questions, slots
 from query_api.breakdown import average_processing_ms, cut
-from query_api.comparison import TOP_SPENDERS, Comparison, spenders, user_usage
+from query_api.comparison import TOP_SPENDERS, Comparison, in_order, spenders, user_usage
 from query_api.costs import cost_breakdown
 from query_api.freshness import Freshness
 from query_api.hours import costs_by_hour, history, history_start, hours_of
 from query_api.period import WIDTH_S, Period, granularity_of
 from query_api.projection import projection_of
 from query_api.questions import Asker, Rows
+from query_api.slots import Slots
 from query_api.trend import Totals, delivery, points
 from query_api.user_analytics import period_of
-from query_api.zones import LocalClock, clock_over, utc
+from query_api.zones import HOUR_S, LocalClock, clock_over, utc
 from schemas.api import system
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """What the questions answered; `comparison` has one row more where another page follows."""
+    """What the questions answered; `comparison`'s page has one row more where another follows."""
 
     trend: Rows
     breakdown: Rows
-    active_users: Rows
     comparison: Rows
-    top_spenders: Rows
     hourly_cost: Rows
 
 
@@ -39,12 +38,13 @@ async def system_analytics(
     clock = clock_over(period.zone, period.start, period.end)
     rows = await _ask(asker, period, clock, fresh, comparison, now)
     total = Totals.of(rows.trend)
+    page = in_order(rows.comparison, "place")
     return system.SystemAnalytics(
         time_range=period.time_range,
         period=period_of(period, clock),
         system_metrics=_metrics(rows, total, period, clock),
-        user_comparison=user_usage(comparison.visible(rows.comparison), total.messages),
-        next_cursor=comparison.next_cursor(rows.comparison),
+        user_comparison=user_usage(comparison.visible(page), total.messages),
+        next_cursor=comparison.next_cursor(page),
         cost_analysis=_cost_analysis(rows, total, period, now),
         generated_at=utc(now),
         data_as_of=fresh.data_as_of,
@@ -60,17 +60,20 @@ async def _ask(
     now: float,
 ) -> _Rows:
     start, end = period.start, period.end
-    width = WIDTH_S[granularity_of(period)]
-    long_clock = clock_over(period.zone, history_start(period, now), end)
+    bounds = slots.bounds_of(period, now)
+    long_clock = clock_over(period.zone, min(bounds), end)
+    width, days = slots.slot_width(long_clock), slots.days_of((*bounds, fresh.overdue_before))
+    numbers, breakdown, users = await asyncio.gather(
+        questions.system_slots(asker, long_clock.start, end, width, days),
+        questions.system_breakdown(asker, start, end),
+        questions.user_comparison(asker, start, end, comparison.page, TOP_SPENDERS),
+    )
+    found, point_s = Slots(numbers), WIDTH_S[granularity_of(period)]
     return _Rows(
-        *await asyncio.gather(
-            questions.system_trend(asker, clock, width, fresh.overdue_before),
-            questions.system_breakdown(asker, start, end),
-            questions.active_users(asker, start, end),
-            questions.user_comparison(asker, start, end, comparison.page),
-            questions.user_comparison(asker, start, end, TOP_SPENDERS),
-            questions.system_hourly_cost(asker, long_clock),
-        )
+        slots.trend(found, clock, point_s, fresh.overdue_before),
+        breakdown,
+        users,
+        slots.costs(found, long_clock, HOUR_S),
     )
 
 
@@ -82,7 +85,7 @@ def _metrics(rows: _Rows, total: Totals, period: Period, clock: LocalClock) -> s
         outbound_messages=total.outbound,
         total_segments=total.segments,
         total_message_length=total.body_length,
-        active_users=rows.active_users[0]["users"],
+        active_users=rows.comparison[0]["users"] if rows.comparison else 0,
         success_rate=total.success_rate,
         average_processing_time_ms=average_processing_ms(rows.breakdown),
         delivery=delivery(total),
@@ -98,7 +101,7 @@ def _cost_analysis(rows: _Rows, total: Totals, period: Period, now: float) -> sy
     return system.CostAnalysis(
         **vars(cost_breakdown(rows.breakdown)),
         projection=projection_of(rows.hourly_cost, period, now),
-        top_spenders=spenders(rows.top_spenders, total.cost_micros),
+        top_spenders=spenders(in_order(rows.comparison, "spender"), total.cost_micros),
         anomalies=anomalies.anomalies(history(hours, now), clock, period.start),
         anomaly_method=anomalies.METHOD,
     )

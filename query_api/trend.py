@@ -1,4 +1,4 @@
-"""Shapes the rows of `slots.trend` and `system_trend`: points, totals, delivery. Pure."""
+"""Shapes the rows of `slots.trend`: points, totals, delivery. Pure."""
 
 from __future__ import annotations
 

@@ -14,14 +14,13 @@ from query_api.breakdown import (
     top_countries,
 )
 from query_api.freshness import Freshness
-from query_api.hours import history_start
 from query_api.measures import change_ratio, direction
 from query_api.period import WIDTH_S, Period, granularity_of, previous_range
 from query_api.questions import Rows
 from query_api.slots import Slots
 from query_api.trend import Totals, delivery, points
 from query_api.user_usage import UserUsage
-from query_api.zones import BUCKET_S, DAY_S, LocalClock, clock_over, utc
+from query_api.zones import LocalClock, clock_over, utc
 from schemas.api import usage
 
 
@@ -78,9 +77,7 @@ async def slots_of(
 ) -> Slots:
     """The user's totals over time in all that answers about a period look at: the period, the one
     before, the history of a projection. Usage and costs ask for the same, which is kept."""
-    bounds = (*(previous or ()), period.start, history_start(period, now))
-    if granularity_of(period) == "15min":
-        bounds += (*range(period.start, period.end, DAY_S), period.end - BUCKET_S)
+    bounds = (*(previous or ()), *slots.bounds_of(period, now))
     clock = clock_over(period.zone, min(bounds), period.end)
     return await asked.slots(clock, bounds)
 

@@ -58,7 +58,7 @@ class UserUsage:
         if clock.end > user.cut:
             recent = slots.slots_of(await self._recent.cells(user))
         if clock.start < (end := min(clock.end, user.cut)):
-            days = tuple(sorted({bound // DAY_S for bound in bounds if bound < end}))
+            days = tuple(slots.days_of(bound for bound in bounds if bound < end))
             span = (clock.start // DAY_S * DAY_S, end, slots.slot_width(clock))
             past = Slots(*await self._once(self._past_slots, *span, days))
         return slots.joined(past, recent)

@@ -1,5 +1,5 @@
 -- user_slots: one user's totals over time, fine enough for every local hour, day and week.
--- Grain: one row per slot of UTC time and direction that has cells, unordered.
+-- Grain: one row per slot of UTC time and direction that has cells, in this order.
 -- Parameters:
 --   user_id                       whose
 --   erased_before                 by source: the position before which all of the user's is erased
@@ -27,3 +27,4 @@ FROM user_usage_15m AS cell FINAL
 WHERE user_id = {user_id:UInt64} AND version >= {erased_before:Map(UInt32, UInt64)}[source]
   AND bucket >= toDateTime({start:UInt32}, 'UTC') AND bucket < toDateTime({end:UInt32}, 'UTC')
 GROUP BY time, is_outbound
+ORDER BY time, is_outbound

@@ -30,7 +30,7 @@ _ARRAYS = ("processing_bins", "processing_counts", "error_codes", "error_message
 
 
 def trend_row(slot: int, **counters: int) -> Row:
-    """A row of `slots.trend` or `system_trend`."""
+    """A row of `slots.trend`."""
     return {"slot": slot} | _TREND | counters
 
 

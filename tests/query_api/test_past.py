@@ -8,7 +8,7 @@ from query_api.past import KeptNumbers, past_end
 from query_api.zones import DAY_S
 
 _NOW = 100 * DAY_S + 5_000
-_EXTREME = np.array([[0, -1, 2**62, 255], [1, 300, -(2**62), 0]], np.int64)
+_EXTREME = np.array([[0, -1, 2**63 - 1, 255], [1, 300, -(2**63), 0]], np.int64)
 
 
 def test_the_past_ends_at_midnight_before_the_72_hours_of_receipts() -> None:
