@@ -21,14 +21,14 @@ from schemas.units import position, source_epoch
 
 _FRESH_S = 0.2
 """So long after a reading the next one begins, for whoever asks then."""
-_KEPT_S = 0.5
+KEPT_S = 0.5
 """So old may a reading be; beyond it whoever asks waits for the next one."""
 _SYSTEM_KEPT_S = (1.0, 5.0)
 _SYSTEM_SHARE = 0.05
 """Of the time, at most, that one question about the system takes to be computed again and again."""
 _REREAD_MS = 60_000
 _ERASURES_KEPT_S = 1.0
-STALE_S = _KEPT_S + _ERASURES_KEPT_S
+STALE_S = KEPT_S + _ERASURES_KEPT_S
 """An erasure that was written so long ago is in every stamp, of every process."""
 MAX_USERS = 100_000
 """Of these the one that was looked up first is forgotten."""
@@ -142,7 +142,7 @@ class Stamps:
         """
         now = self._clock()
         is_kept = self._system is not None and 0 <= now - self._system_at < self._system_kept_s
-        await self._keep_up(_ERASURES_KEPT_S if is_kept else _KEPT_S)
+        await self._keep_up(_ERASURES_KEPT_S if is_kept else KEPT_S)
         if self._system is None or not is_kept or self._system_erasures != self._progress.erasures:
             stamp = (*sorted(self._progress.limits.items()), self._progress.erasures)
             self._system = Reading(self._progress.fresh, stamp)
@@ -159,7 +159,7 @@ class Stamps:
         wanted = max(seconds / _SYSTEM_SHARE, self._system_kept_s * 0.9)
         self._system_kept_s = min(max(wanted, _SYSTEM_KEPT_S[0]), _SYSTEM_KEPT_S[1])
 
-    async def _keep_up(self, kept_s: float = _KEPT_S) -> None:
+    async def _keep_up(self, kept_s: float = KEPT_S) -> None:
         """Begin the next round where it is time, and wait for it where it is overdue."""
         # A clock that was set back must not keep a reading for ever.
         age = self._clock() - self._read_at
