@@ -9,6 +9,8 @@ from schemas.statuses import STATUSES
 
 USAGE_LOG = "usage_log"
 USER_15M = "user_usage_15m"
+USER_TOTALS_15M = "user_totals_15m"
+"""Some of the same cells' columns in order of time, filled by ClickHouse itself."""
 USER_1D = "user_usage_1d"
 SYSTEM_1M = "system_usage_1m"
 SYSTEM_15M = "system_usage_15m"

@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 from clickhouse_connect.driver.client import Client
 
-from schemas.rows import ERASURES, ORPHANS, USAGE_LOG, USER_1D, USER_15M, USER_TABLES
+from schemas.rows import (
+    ERASURES,
+    ORPHANS,
+    USAGE_LOG,
+    USER_1D,
+    USER_15M,
+    USER_TABLES,
+    USER_TOTALS_15M,
+)
 from streams.clickhouse import Store
 from streams.core.erasure import StubOf, stubs_of
 from streams.erasures import DONE, REQUESTED, TAKEN_UP, ErasureTable, Step
@@ -28,6 +36,7 @@ _STEPS_AT_ONCE = 40
 _TABLES = {
     USAGE_LOG: "first_position",
     USER_15M: "version",
+    USER_TOTALS_15M: "version",
     USER_1D: "version",
     ORPHANS: "position",
 }

@@ -19,7 +19,7 @@ FROM
           AND bucket < toDateTime({days_end:UInt32}, 'UTC')
         UNION ALL
         SELECT user_id, messages
-        FROM user_usage_15m FINAL
+        FROM user_totals_15m FINAL
         LEFT ANY JOIN erased_before USING (user_id, source)
         WHERE version >= position
           AND ((bucket >= toDateTime({start:UInt32}, 'UTC')

@@ -55,11 +55,9 @@ FROM
               AND bucket >= toDateTime({days_start:UInt32}, 'UTC')
               AND bucket < toDateTime({days_end:UInt32}, 'UTC')
             UNION ALL
-            SELECT user_id, messages, segments,
-                   status_delivered + status_received + status_read AS good_status,
-                   status_failed + status_undelivered AS bad_status,
-                   base_micros + carrier_fee_micros + failed_fee_micros AS micros
-            FROM user_usage_15m FINAL
+            SELECT user_id, messages, segments, good AS good_status, bad AS bad_status,
+                   cost_micros AS micros
+            FROM user_totals_15m FINAL
             LEFT ANY JOIN erased_before USING (user_id, source)
             WHERE version >= position
               AND ((bucket >= toDateTime({start:UInt32}, 'UTC')

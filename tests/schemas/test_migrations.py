@@ -97,7 +97,9 @@ def test_name_is_verb_and_object(migration: Migration) -> None:
     verb, _, noun = migration.name.partition("_")
     assert verb in {"create", "add", "change", "drop"}
     if verb == "create":
-        assert re.search(rf"^CREATE (TABLE|VIEW) IF NOT EXISTS {noun}\b", migration.sql, re.M)
+        assert re.search(
+            rf"^CREATE (TABLE|(MATERIALIZED )?VIEW) IF NOT EXISTS {noun}\b", migration.sql, re.M
+        )
     else:
         assert any(noun.startswith(table) for table in _TABLES)
 
@@ -178,7 +180,7 @@ for sql in json.load(sys.stdin):
 answer = connection.query(
     "SELECT table, groupArray(name) FROM"
     " (SELECT table, name FROM system.columns WHERE database = currentDatabase() AND table IN"
-    "  (SELECT name FROM system.tables WHERE database = currentDatabase() AND engine != 'View')"
+    "  (SELECT name FROM system.tables WHERE database = currentDatabase() AND engine NOT LIKE '%View')"
     "  ORDER BY table, position) GROUP BY table", "JSONCompact")
 print(answer)
 """
