@@ -107,7 +107,8 @@ def _receipt(sid: str, who: int | str = _ERASED, status: str = "delivered") -> t
 def _everything(bench: Bench) -> str:
     """All rows of all tables as text, of every part."""
     names = bench.rows(
-        "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine NOT LIKE '%View'"
+        "SELECT name FROM system.tables WHERE database = currentDatabase()"
+        " AND engine NOT LIKE '%View'"
     )
     return "\n".join(repr(bench.rows(f"SELECT * FROM {name}")) for (name,) in names)
 

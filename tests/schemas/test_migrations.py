@@ -180,7 +180,8 @@ for sql in json.load(sys.stdin):
 answer = connection.query(
     "SELECT table, groupArray(name) FROM"
     " (SELECT table, name FROM system.columns WHERE database = currentDatabase() AND table IN"
-    "  (SELECT name FROM system.tables WHERE database = currentDatabase() AND engine NOT LIKE '%View')"
+    "  (SELECT name FROM system.tables WHERE database = currentDatabase()"
+    "   AND engine NOT LIKE '%View')"
     "  ORDER BY table, position) GROUP BY table", "JSONCompact")
 print(answer)
 """
