@@ -9,7 +9,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
 
 from query_api.period import Period
 from query_api.questions import Rows
@@ -19,8 +21,7 @@ HISTORY_DAYS = 56
 """Eight weeks: enough samples of each hour of the week, and short enough to follow a change."""
 
 
-@dataclass(frozen=True)
-class Hour:
+class Hour(NamedTuple):
     """One local hour: [start, end), its hour of the week (0 is Monday 00:00), its local day."""
 
     start: int
@@ -51,17 +52,19 @@ def costs_by_hour(rows: Rows, clock: LocalClock) -> dict[int, int]:
 def hours_of(costs: Mapping[int, int], clock: LocalClock) -> list[Hour]:
     """Every hour of the clock's range; those that are not in `costs` cost nothing."""
     starts = clock.slots(HOUR_S)
-    ends = (*starts[1:], clock.end)
+    stretches = np.searchsorted(clock.starts, starts, side="right") - 1
+    local_starts = (np.array(starts) + np.array(clock.offsets)[stretches]).tolist()
     return [
-        _hour(start, end, clock.local(start), costs.get(start, 0))
-        for start, end in zip(starts, ends, strict=True)
+        # 1970-01-01 was a Thursday, three days after a Monday.
+        Hour(
+            start,
+            end,
+            (local + 3 * DAY_S) // HOUR_S % (7 * 24),
+            local // DAY_S,
+            costs.get(start, 0),
+        )
+        for start, end, local in zip(starts, (*starts[1:], clock.end), local_starts, strict=True)
     ]
-
-
-def _hour(start: int, end: int, local: int, cost: int) -> Hour:
-    # 1970-01-01 was a Thursday, three days after a Monday.
-    of_week = (local + 3 * DAY_S) // HOUR_S % (7 * 24)
-    return Hour(start, end, of_week, local // DAY_S, cost)
 
 
 def history(hours: Sequence[Hour], until: float) -> list[Hour]:

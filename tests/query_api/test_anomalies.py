@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -23,7 +22,7 @@ _SPIKE = _utc("2026-03-11T09:00")
 
 def _changed(all_hours: list[Hour], start: int, factor: float) -> list[Hour]:
     return [
-        replace(hour, cost_micros=round(hour.cost_micros * factor)) if hour.start == start else hour
+        hour._replace(cost_micros=round(hour.cost_micros * factor)) if hour.start == start else hour
         for hour in all_hours
     ]
 
@@ -58,7 +57,7 @@ def test_only_the_range_is_judged_but_all_history_says_what_is_normal() -> None:
 
 def test_pocket_money_is_no_anomaly() -> None:
     ordinary, clock = hours(_START, _END, noise=0)
-    cents = [replace(hour, cost_micros=hour.cost_micros // 1000) for hour in ordinary]
+    cents = [hour._replace(cost_micros=hour.cost_micros // 1000) for hour in ordinary]
     assert anomalies(_changed(cents, _SPIKE, 10.0), clock, _START) == []
 
 
@@ -79,7 +78,7 @@ def test_the_largest_come_first_and_not_too_many() -> None:
 
 def test_history_begins_with_the_first_cost_and_ends_with_the_last_complete_hour() -> None:
     ordinary, _ = hours(_START, _END, noise=0)
-    young = [replace(hour, cost_micros=0) if hour.start < _SPIKE else hour for hour in ordinary]
+    young = [hour._replace(cost_micros=0) if hour.start < _SPIKE else hour for hour in ordinary]
     past = history(young, _SPIKE + 2.5 * HOUR_S)
     assert [hour.start for hour in past] == [_SPIKE, _SPIKE + HOUR_S]
-    assert history([replace(hour, cost_micros=0) for hour in ordinary], _END) == []
+    assert history([hour._replace(cost_micros=0) for hour in ordinary], _END) == []

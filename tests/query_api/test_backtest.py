@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import replace
 from datetime import UTC, datetime
 from statistics import mean
 
@@ -54,7 +53,7 @@ def test_the_projection_of_past_days_came_near(messages_a_day: float, error: flo
             start, end = month_of(ZONE, now)
             begin = now - 56 * DAY_S
             known = [
-                replace(hour, cost_micros=hour.cost_micros if hour.end <= now else 0)
+                hour._replace(cost_micros=hour.cost_micros if hour.end <= now else 0)
                 for hour in truth
                 if hour.start >= begin
             ]

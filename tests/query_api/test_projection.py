@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -27,7 +26,7 @@ _MONTH_START = _utc("2026-03-01T00:00")
 def _as_known_at(now: int, all_hours: list[Hour]) -> list[Hour]:
     """The series as the tables have it at `now`: the hour that runs by the part that is over."""
     return [
-        replace(hour, cost_micros=round(hour.cost_micros * _share_over(hour, now)))
+        hour._replace(cost_micros=round(hour.cost_micros * _share_over(hour, now)))
         for hour in all_hours
     ]
 
@@ -67,7 +66,7 @@ def test_the_range_holds_the_truth_about_as_often_as_it_says() -> None:
     for _ in range(80):
         # Whole days vary, as days do: independent, ± 20 %.
         factors = {hour.day: dice.gauss(1, 0.2) for hour in rhythm}
-        truth = [replace(h, cost_micros=round(h.cost_micros * factors[h.day])) for h in rhythm]
+        truth = [h._replace(cost_micros=round(h.cost_micros * factors[h.day])) for h in rhythm]
         found = project(_as_known_at(_NOW, truth), clock, _NOW)
         assert found is not None
         total = sum(hour.cost_micros for hour in truth if hour.start >= _MONTH_START)
@@ -88,7 +87,7 @@ def test_what_was_spent_is_the_least_that_it_will_be() -> None:
 def test_too_little_history_gives_no_projection(days: int) -> None:
     truth, clock = hours(_START, _END, noise=0)
     begin = _NOW - days * DAY_S
-    young = [replace(h, cost_micros=h.cost_micros if h.start >= begin else 0) for h in truth]
+    young = [h._replace(cost_micros=h.cost_micros if h.start >= begin else 0) for h in truth]
     assert project(_as_known_at(_NOW, young), clock, _NOW) is None
 
 
