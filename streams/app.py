@@ -53,8 +53,9 @@ def create_app(settings: WorkerSettings, hooks: Hooks, partitions: int) -> Usage
     """Build the app for a usage topic of `partitions`.
 
     Values that differ from Faust's defaults: no web server (it listens on every address without
-    a login), no changelog writes (ClickHouse is the state of record), days for the poll interval
-    (a consumer that is idle for longer leaves the group for good; readiness is watched instead).
+    a login), no changelog writes and no standbys (ClickHouse is the state of record), days for the
+    poll interval (a consumer that is idle for longer leaves the group for good; readiness is
+    watched instead).
     """
     scratch = Path(tempfile.gettempdir()) / f"{settings.consumer_group}-faust"
     app = UsageApp(
@@ -66,6 +67,7 @@ def create_app(settings: WorkerSettings, hooks: Hooks, partitions: int) -> Usage
         topic_partitions=partitions,
         topic_replication_factor=settings.replication_factor,
         topic_disable_leader=True,
+        table_standby_replicas=0,
         # How often is looked whether there is anything to commit, which there is after a flush.
         broker_commit_interval=0.2,
         broker_max_poll_interval=_DAYS_S,
