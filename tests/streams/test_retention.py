@@ -7,7 +7,7 @@ import time
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from schemas.rows import SYSTEM_1M, SYSTEM_TABLES, USAGE_LOG, USER_TABLES
+from schemas.rows import SYSTEM_1M, SYSTEM_TABLES, USAGE_LOG, USER_TABLES, USER_TOTALS_15M
 from schemas.settings import Settings
 from streams.retention import apply_retention
 
@@ -49,13 +49,13 @@ def test_rows_beyond_the_retention_of_the_settings_go(clickhouse_client: Client)
     assert done == [
         *(f"{table} keeps rows for 60 days" for table in _ROLLUPS[:2]),
         f"{USAGE_LOG} keeps rows for 30 days",
-        *(f"{table} keeps rows for 60 days" for table in _ROLLUPS[2:]),
+        *(f"{table} keeps rows for 60 days" for table in (USER_TOTALS_15M, *_ROLLUPS[2:])),
     ]
     assert apply_retention(client, settings) == []
     assert _ages(client, USAGE_LOG) == [1, 20]
-    for table in _ROLLUPS:
+    for table in (*_ROLLUPS, USER_TOTALS_15M):
         assert _ages(client, table) == [1, 20, 50], table
     # Longer again: what is gone stays gone, and new rows are kept longer.
-    assert len(apply_retention(client, Settings())) == 5
+    assert len(apply_retention(client, Settings())) == 6
     _fill(client, 300)
     assert _ages(client, USAGE_LOG) == [1, 20, 300]
