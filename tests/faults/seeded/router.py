@@ -1,4 +1,8 @@
-"""The traffic of a run: prepared from a seed, then sent in parts while faults happen."""
+"""The traffic of a run: prepared from a seed, then sent in parts while faults happen.
+
+The last quarter trickles for as long as faults are under way, so that a worker that is to die at a
+named point of a flush has something to write there.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,9 @@ TRAFFIC = ["--days", "3", "--users", str(USERS), "--events", str(EVENTS), "--shu
 TRAFFIC += ["--duplicates", "0.05", "--poison", "0.01", "--late", "0.02", "--receipts", "0.25"]
 _CLI = (sys.executable, "-m", "deploy.cli")
 _LINGER_MS = 5
+_TRICKLING = 2
+"""Of the parts: the last ones."""
+_TRICKLE, _TRICKLE_EVERY_S = 100, 0.5
 
 
 def simulate(directory: Path, *options: str, **environment: str) -> None:
@@ -52,12 +59,15 @@ class Router:
 
     @contextmanager
     def sending(self, lasts_s: float) -> Iterator[None]:
-        """Send the events in parts over `lasts_s`, in a thread, until the end of the block."""
+        """Send the events in parts as if over `lasts_s`, in a thread; the last of them little by
+        little until the end of the block, and what is left then at once."""
         failures: list[Exception] = []
+        is_over = threading.Event()
 
         def send() -> None:
             try:
                 self._send_in_parts(lasts_s)
+                self._trickle(is_over)
             except Exception as error:
                 failures.append(error)
 
@@ -66,6 +76,7 @@ class Router:
         try:
             yield
         finally:
+            is_over.set()
             thread.join()
         if failures:
             raise failures[0]
@@ -73,11 +84,20 @@ class Router:
     def _send_in_parts(self, lasts_s: float) -> None:
         size = -(-len(self._events) // PARTS)
         began = time.monotonic()
-        for number in range(PARTS):
+        for number in range(PARTS - _TRICKLING):
             time.sleep(max(0.0, began + lasts_s * number / PARTS - time.monotonic()))
-            part = self._events[number * size : (number + 1) * size]
-            self._send(part)
-            self.handed_over += len(part)
+            self._hand_over(size)
+
+    def _trickle(self, is_over: threading.Event) -> None:
+        while self.handed_over < len(self._events) and not is_over.wait(_TRICKLE_EVERY_S):
+            self._hand_over(_TRICKLE)
+        self._hand_over(len(self._events))
+
+    def _hand_over(self, most: int) -> None:
+        """Send the next events, so many at most."""
+        part = self._events[self.handed_over : self.handed_over + most]
+        self._send(part)
+        self.handed_over += len(part)
 
     def _send(self, records: list[Record]) -> None:
         self._sender.send(records, lambda: False)

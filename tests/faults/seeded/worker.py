@@ -7,12 +7,11 @@ file DIRECTORY/P exists takes it away and sends itself the signal that it names.
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from streams.clickhouse import Store
 from streams.consumer import DurableConsumer
 from streams.core import cells, fold, recent
 from streams.dead_letters import DeadLetterProducer
+from streams.intake import Chunk
 from streams.native import Block
 
 WRITTEN = (USAGE_LOG, *CELL_TABLES, ORPHANS)
@@ -38,10 +38,16 @@ FLUSHING = (
 """The points of a flush, in its order."""
 POINTS = (*FLUSHING, "before commit", "after commit", "while loading")
 
+_BATCH = 1000
+"""Records read at once: so few that a run is many chunks and flushes however fast the machine."""
+_LOST = range(2000, 2100)
+"""The offsets of each partition that the lossy reader loses."""
+
 
 def main() -> int:
     """Run the worker as `streams.worker` does."""
     _add_points(Path(sys.argv[1]))
+    _patch(reader, "_BATCH", _BATCH)
     for name in filter(None, os.environ.get("SMS_TEST_WITHOUT", "").split(",")):
         _WITHOUT[name]()
     return worker.main()
@@ -117,12 +123,26 @@ def _without_order_of_durability() -> None:
 
 
 def _with_a_lossy_reader() -> None:
-    """Now and then the reader loses a chunk, as Faust's own fetcher did."""
-    poll = reader.Reader.poll
-    count = itertools.count(1)
+    """Once in a run the reader loses some records of each partition, as Faust's own fetcher did.
 
-    def poll_some(self: reader.Reader) -> list[Any]:
-        return [chunk for chunk in poll(self) if next(count) % 6]
+    Those after them do come, so that there is something by which it can be seen.
+    """
+    poll, directory = reader.Reader.poll, Path(sys.argv[1])
+
+    def some(chunk: Chunk) -> Iterator[Chunk]:
+        has_lost = directory / f"lost of {chunk.partition}"
+        before = sum(offset < _LOST.start for offset in chunk.offsets)
+        upto = sum(offset < _LOST.stop for offset in chunk.offsets)
+        if before == upto or has_lost.exists():
+            yield chunk
+            return
+        has_lost.touch()
+        for piece in (slice(before), slice(upto, None)):
+            if chunk.offsets[piece]:
+                yield Chunk(*chunk[:2], *(column[piece] for column in chunk[2:]))
+
+    def poll_some(self: reader.Reader) -> list[Chunk]:
+        return [piece for chunk in poll(self) for piece in some(chunk)]
 
     _patch(reader.Reader, "poll", poll_some)
 
@@ -139,11 +159,13 @@ def _without_cold_read() -> None:
 
 def _without_unwritten_rows() -> None:
     """Messages leave the memory whether they are durable or not."""
+    evict = recent.MessageTable.evict
 
-    def evict(self: recent.MessageTable, keep: int) -> None:
+    def evict_any(self: recent.MessageTable, keep: int) -> None:
         self._is_dirty[:] = np.False_
+        evict(self, keep)
 
-    _patch(recent.MessageTable, "evict", evict)
+    _patch(recent.MessageTable, "evict", evict_any)
 
 
 _WITHOUT: dict[str, Callable[[], None]] = {
