@@ -1,16 +1,16 @@
-"""The suite's own test: with a safeguard switched off it has to fail."""
+"""The suite's own test: with a safeguard switched off it has to fail, by what that lets through."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.faults.seeded import schedule as plans
 from tests.faults.seeded.arena import Arena, arena
-from tests.faults.seeded.run import run
+from tests.faults.seeded.run import Result, run
 from tests.faults.seeded.schedule import Fault, Schedule
 
 pytestmark = [
@@ -35,6 +35,23 @@ _FAULTS = {
 }
 
 
+def _lacks_messages(result: Result) -> bool:
+    return any(line.startswith("message: None is not") for line in result.wrong)
+
+
+def _has_wrong_cells(result: Result) -> bool:
+    return any(line.startswith("user_usage_15m") for line in result.wrong)
+
+
+_SEEN_BY: dict[str, Callable[[Result], bool]] = {
+    "position guard": lambda result: result.doubled > 0,
+    "order of durability": lambda result: result.lost > 0 and _lacks_messages(result),
+    "contiguity": lambda result: result.lost > 0 and _lacks_messages(result),
+    "cold read": lambda result: not _lacks_messages(result) and _has_wrong_cells(result),
+    "unwritten rows": _lacks_messages,
+}
+
+
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
     with arena(tmp_path_factory.mktemp("arena")) as made:
@@ -46,7 +63,9 @@ def test_without_a_safeguard_something_is_wrong(
     stage: Arena, safeguard: str, tmp_path: Path
 ) -> None:
     plan = Schedule(1, 1, _FAULTS[safeguard])
-    assert not run(stage, tmp_path / "run", plan, without=safeguard).is_exact
+    result = run(stage, tmp_path / "run", plan, without=safeguard)
+    assert not result.is_exact
+    assert _SEEN_BY[safeguard](result), result
 
 
 @pytest.mark.parametrize("without", ["", "every chunk"])

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from tests.faults.seeded.schedule import FREEZE, KILL_AT_POINT, LONG, SHORT
+from tests.faults.seeded.schedule import FREEZE, KILL_AT_POINT, LONG, SHORT, schedule
 from tests.faults.seeded.worker import POINTS
 
 
@@ -41,7 +41,14 @@ def table(results: Sequence[dict[str, Any]]) -> str:
 
 def _suffered(result: dict[str, Any], fault: str) -> bool:
     """Whether a run had a fault; a named point has to have been passed."""
-    return fault in result["faults"] and (fault != KILL_AT_POINT or bool(result["points"]))
+    return fault in result["faults"] and (fault != KILL_AT_POINT or bool(_passed(result, fault)))
+
+
+def _passed(result: dict[str, Any], fault: str) -> list[str]:
+    """The named points that a run drew for a fault and that a worker came to."""
+    drawn = schedule(result["seed"], with_long=True).faults
+    named = {point for each in drawn if each.name == fault for point in each.points}
+    return [point for point in result["points"] if point in named]
 
 
 def _row(title: str, results: Sequence[dict[str, Any]], fault: str | None) -> str:
@@ -61,12 +68,7 @@ def _remarks(results: Sequence[dict[str, Any]]) -> str:
     several = sum(result["workers"] > 1 for result in results)
     commits = sorted({result["commit"] for result in results})
     killed, frozen = (
-        Counter(
-            point
-            for result in results
-            if (FREEZE in result["faults"]) is (fault == FREEZE) and fault in result["faults"]
-            for point in result["points"]
-        )
+        Counter(point for result in results for point in _passed(result, fault))
         for fault in (KILL_AT_POINT, FREEZE)
     )
     return (
