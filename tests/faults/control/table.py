@@ -14,6 +14,10 @@ per cell in a table, per event or with `take(100)`, and remembers sids in a seco
 repetitions count, does not; static membership, Faust's defaults otherwise. The worker gets SIGKILL
 at random moments and is started again. Lost and doubled are messages, cell by cell, against the
 same rule applied to the ledger.
+
+Losing and doubling is not all: after the kills of seed 5 a worker of `take(100)` with sids had once
+counted everything and then committed one offset every 2.8 s, 393 of 7,535 when it was stopped after
+13 minutes. The seed was run again.
 """
 
 
