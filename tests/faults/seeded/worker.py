@@ -131,15 +131,22 @@ def _with_a_lossy_reader() -> None:
 
     def some(chunk: Chunk) -> Iterator[Chunk]:
         has_lost = directory / f"lost of {chunk.partition}"
-        before = sum(offset < _LOST.start for offset in chunk.offsets)
-        upto = sum(offset < _LOST.stop for offset in chunk.offsets)
-        if before == upto or has_lost.exists():
+        before = np.flatnonzero(chunk.offsets < _LOST.start)
+        after = np.flatnonzero(chunk.offsets >= _LOST.stop)
+        if len(before) + len(after) == len(chunk.offsets) or has_lost.exists():
             yield chunk
             return
         has_lost.touch()
-        for piece in (slice(before), slice(upto, None)):
-            if chunk.offsets[piece]:
-                yield Chunk(*chunk[:2], *(column[piece] for column in chunk[2:]))
+        for places in (before, after):
+            if len(places):
+                yield Chunk(
+                    chunk.generation,
+                    chunk.partition,
+                    chunk.offsets[places],
+                    chunk.keys.take(places),
+                    chunk.values.take(places),
+                    chunk.timestamps[places],
+                )
 
     def poll_some(self: reader.Reader) -> list[Chunk]:
         return [piece for chunk in poll(self) for piece in some(chunk)]
