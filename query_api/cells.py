@@ -14,21 +14,10 @@ import numpy as np
 
 from query_api.questions import Rows
 from query_api.sums import Numbers, by_key, groups, nothing, summed
-from schemas.statuses import STATUSES
+from schemas.rows import COUNTERS
 
 _KEY = ("time", "is_outbound", "is_mms", "country")
-_SUMS = (
-    "messages",
-    "segments",
-    "body_length",
-    *(f"status_{status}" for status in STATUSES),
-    "base_micros",
-    "carrier_fee_micros",
-    "failed_fee_micros",
-    "provisional_micros",
-    "processing_count",
-    "processing_sum_us",
-)
+_SUMS = COUNTERS[: COUNTERS.index("processing_max_us")]
 _COLUMNS = (*_KEY, *_SUMS, "processing_max_us")
 _COUNTS = (*_KEY, "is_error", "key", "number")
 _ARRAYS = (("processing_bins", "processing_counts"), ("error_codes", "error_messages"))
