@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from clickhouse_connect.driver.client import Client
 
 from schemas.rows import ERASURES, PROGRESS
-from streams.patience import until_done
+from streams.patience import PatientClient
 
 REQUESTED, TAKEN_UP, DONE = "requested", "taken_up", "done"
 
@@ -54,38 +54,26 @@ class ErasureTable:
     """Reads and writes steps over a client of its caller's."""
 
     def __init__(self, connect: Callable[[], Client]) -> None:
-        self._connect = connect
-        self._client: Client | None = None
+        self._client = PatientClient(connect)
 
     def newest(self, abandoned: threading.Event) -> Steps:
         """The newest step of every user and source."""
-        rows = self._try("reading erasures", lambda client: client.query(_NEWEST), abandoned)
+        rows = self._client.run("reading erasures", lambda client: client.query(_NEWEST), abandoned)
         steps = [Step(*row) for row in rows.result_rows]
         return {(step.user_id, step.source): step for step in steps}
 
     def sources(self, abandoned: threading.Event) -> set[int]:
         """Every source that anything was ever written from."""
         query = f"SELECT DISTINCT source FROM {PROGRESS}"
-        rows = self._try("reading progress", lambda client: client.query(query), abandoned)
+        rows = self._client.run("reading progress", lambda client: client.query(query), abandoned)
         return {row[0] for row in rows.result_rows}
 
     def write(self, steps: Sequence[Step], abandoned: threading.Event) -> None:
         """Write steps; returns when they are durable. Raises AbandonedError."""
         rows = [list(step) for step in steps]
         if rows:
-            self._try(
+            self._client.run(
                 "writing erasures",
                 lambda client: client.insert(ERASURES, rows, column_names=Step._fields),
                 abandoned,
             )
-
-    def _try(self, what: str, action: Callable[[Client], Any], abandoned: threading.Event) -> Any:
-        def once() -> Any:
-            self._client = self._client or self._connect()
-            try:
-                return action(self._client)
-            except Exception:
-                self._client = None
-                raise
-
-        return until_done(what, once, abandoned)

@@ -27,7 +27,7 @@ from streams.clickhouse import Store
 from streams.core.erasure import StubOf, stubs_of
 from streams.erasures import DONE, REQUESTED, TAKEN_UP, ErasureTable, Step
 from streams.native import Block
-from streams.patience import until_done
+from streams.patience import PatientClient
 from streams.rows import MESSAGE_COLUMNS, messages_of, usage_block
 
 _PAGE_ROWS = 20_000
@@ -47,8 +47,7 @@ class Removal:
     """Works through the erasures of some sources, over a client of its own."""
 
     def __init__(self, connect: Callable[[], Client], stub_of: StubOf) -> None:
-        self._connect = connect
-        self._client: Client | None = None
+        self._client = PatientClient(connect)
         self._table = ErasureTable(connect)
         self._stub_of = stub_of
 
@@ -88,7 +87,7 @@ class Removal:
             where = " OR ".join(_conditions(some, column))
             if where:
                 query = f"ALTER TABLE {table} DELETE WHERE {where} SETTINGS mutations_sync = 2"
-                self._try(f"deleting from {table}", _command(query), abandoned)
+                self._client.run(f"deleting from {table}", _command(query), abandoned)
         done = [step.next(DONE) for step in counted if step.step == TAKEN_UP]
         self._table.write(done, abandoned)
 
@@ -104,7 +103,7 @@ class Removal:
             " ON cut.user_id = rows.user_id AND cut.source = rows.source"
             " WHERE rows.place < cut.position GROUP BY cut.user_id, cut.source"
         )
-        rows = self._try(f"reading {table}", lambda c: c.query(query), abandoned).result_rows
+        rows = self._client.run(f"reading {table}", lambda c: c.query(query), abandoned).result_rows
         return Counter({(user, source): count for user, source, count in rows})
 
     def _copy(self, condition: str, abandoned: threading.Event) -> None:
@@ -118,31 +117,17 @@ class Removal:
                 f" ORDER BY occurred_at, message_sid LIMIT {_PAGE_ROWS}"
             )
             asked = {"at_ms": at_ms, "sid": sid}
-            blocks = Store(self._connected(abandoned), abandoned).blocks(page, asked)
+            client = self._client.run("connecting", lambda client: client, abandoned)
+            blocks = Store(client, abandoned).blocks(page, asked)
             found = messages_of([columns for *columns, _ in blocks])
             if found.sids:
                 sources = np.concatenate([block[-1] for block in blocks])
                 stubs = stubs_of(found, self._stub_of)
                 block = usage_block(stubs.sids, stubs.messages, stubs.histories, sources)
-                self._try("writing stubs", _insert(block), abandoned)
+                self._client.run("writing stubs", _insert(block), abandoned)
                 at_ms, sid = int(found.messages["occurred_ms"][-1]), found.sids[-1].decode()
             if len(found.sids) < _PAGE_ROWS:
                 return
-
-    def _connected(self, abandoned: threading.Event) -> Client:
-        client: Client = self._try("connecting", lambda client: client, abandoned)
-        return client
-
-    def _try(self, what: str, action: Callable[[Client], Any], abandoned: threading.Event) -> Any:
-        def once() -> Any:
-            self._client = self._client or self._connect()
-            try:
-                return action(self._client)
-            except Exception:
-                self._client = None
-                raise
-
-        return until_done(what, once, abandoned)
 
 
 def _counted(step: Step, left: dict[str, Counter[tuple[int, int]]]) -> Step:

@@ -19,7 +19,7 @@ from schemas.rows import CELL_TABLES, ORPHANS, PROGRESS, USAGE_LOG
 from streams import metrics
 from streams.dead_letters import DeadLetterProducer
 from streams.native import Block
-from streams.patience import until_done
+from streams.patience import PatientClient, until_done
 from streams.rows import cell_block, orphan_block, usage_block
 from streams.working_set import Snapshot
 
@@ -36,8 +36,7 @@ class Sink:
         topic_id: str,
         partitions: int,
     ) -> None:
-        self._connect = connect
-        self._client: Client | None = None
+        self._client = PatientClient(connect)
         self._dead_letters = dead_letters
         self._topic_id = topic_id
         self._partitions = partitions
@@ -95,15 +94,9 @@ class Sink:
 
     def _insert(self, table: str, block: Block, abandoned: threading.Event) -> None:
         content = block.to_bytes()
-
-        def insert() -> None:
-            if self._client is None:
-                self._client = self._connect()
-            try:
-                self._client.raw_insert(table, block.names, content, fmt="Native")
-            except Exception:
-                self._client = None
-                raise
-
-        until_done(f"writing {table}", insert, abandoned)
+        self._client.run(
+            f"writing {table}",
+            lambda client: client.raw_insert(table, block.names, content, fmt="Native"),
+            abandoned,
+        )
         metrics.ROWS.labels(table).inc(block.count)

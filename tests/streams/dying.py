@@ -15,19 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from streams import worker
-from streams.erasures import ErasureTable
-from streams.removal import Removal
+from streams.patience import PatientClient
 
 
 def main() -> int:
     """Run the worker as `streams.worker` does."""
-    for owner in (ErasureTable, Removal):
-        _add_points(owner, Path(sys.argv[1]))
+    _add_points(Path(sys.argv[1]))
     return worker.main()
 
 
-def _add_points(owner: Any, file: Path) -> None:
-    original = owner._try
+def _add_points(file: Path) -> None:
+    original = PatientClient.run
 
     def point(name: str) -> None:
         if file.exists() and file.read_text() == name:
@@ -40,7 +38,7 @@ def _add_points(owner: Any, file: Path) -> None:
         point(f"after {what}")
         return result
 
-    owner._try = trying
+    PatientClient.run = trying  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
