@@ -80,7 +80,7 @@ class ApiSettings(Settings):
     query_max_rows: int = Field(500_000_000, ge=1, description="`max_rows_to_read` of one query.")
 
     cache_mb: int = Field(
-        64,
+        256,
         ge=0,
         description="Memory for kept answers, and as much for numbers about users; 0 keeps none.",
     )

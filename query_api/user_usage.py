@@ -53,35 +53,41 @@ class UserUsage:
         No slot is cut by a local hour or by one of `bounds`. What is kept is of whole UTC days and
         so outlives a range that moves on with each quarter of an hour.
         """
-        user = self._user
-        past, recent = slots.NONE, slots.NONE
-        if clock.end > user.cut:
-            recent = slots.slots_of(await self._recent.cells(user))
-        if clock.start < (end := min(clock.end, user.cut)):
-            days = tuple(slots.days_of(bound for bound in bounds if bound < end))
-            span = (clock.start // DAY_S * DAY_S, end, slots.slot_width(clock))
-            past = Slots(*await self._once(self._past_slots, *span, days))
-        return slots.joined(past, recent)
+        until = min(clock.end, self._user.cut)
+        days = tuple(slots.days_of(bound for bound in bounds if bound < until))
+        span = (clock.start // DAY_S * DAY_S, until, slots.slot_width(clock), days)
+        past, recent = await asyncio.gather(
+            self._once(self._past_slots, *span), self._cells(clock.end)
+        )
+        return slots.joined(Slots(*past) if past else slots.NONE, slots.slots_of(recent))
 
     async def breakdown(self, start: int, end: int) -> Rows:
         """The user's counters by direction, type and country, in [start, end)."""
-        user = self._user
-        past, recent = cells.NONE, cells.NONE
-        if end > user.cut:
-            recent = (await self._recent.cells(user)).between(start, end)
-        if start < (until := min(end, user.cut)):
-            past = Cells.of_past(start, *await self._once(self._past_kinds, start, until))
-        return cells.breakdown(cells.joined(past, recent))
+        past, recent = await asyncio.gather(
+            self._once(self._past_kinds, start, min(end, self._user.cut)), self._cells(end)
+        )
+        before = Cells.of_past(start, *past) if past else cells.NONE
+        return cells.breakdown(cells.joined(before, recent.between(start, end)))
 
     async def savings(self, start: int, end: int, least: int, rows: int) -> Row:
         """What the user could have saved in [start, end); see `counterparties.savings`."""
-        user = self._user
-        past, recent = counterparties.NONE, counterparties.NONE
-        if end > user.cut:
-            recent = await self._recent.counterparties(user, max(start, user.cut), end)
-        if start < (until := min(end, user.cut)):
-            past = Counterparties(*await self._once(self._past_counterparties, start, until))
-        return counterparties.savings(counterparties.joined(past, recent), least, rows)
+        past, recent = await asyncio.gather(
+            self._once(self._past_counterparties, start, min(end, self._user.cut)),
+            self._counterparties(start, end),
+        )
+        before = Counterparties(*past) if past else counterparties.NONE
+        return counterparties.savings(counterparties.joined(before, recent), least, rows)
+
+    async def _cells(self, end: int) -> Cells:
+        """The cells since the cut; a range that ends before it needs none."""
+        if end <= self._user.cut:
+            return cells.NONE
+        return await self._recent.cells(self._user)
+
+    async def _counterparties(self, start: int, end: int) -> Counterparties:
+        if end <= self._user.cut:
+            return counterparties.NONE
+        return await self._recent.counterparties(self._user, max(start, self._user.cut), end)
 
     async def _past_slots(self, *span: Any) -> Tables:
         return (await questions.user_slots(self._shown, self._user.user_id, *span),)
@@ -98,12 +104,17 @@ class UserUsage:
         users = {self._user.user_id: self._user.erased_before}
         return ((await questions.user_counterparties(self._asker, users, *span))[:, 1:],)
 
-    async def _once(self, ask: Callable[..., Awaitable[Tables]], *span: Hashable) -> Tables:
-        """What is asked about the past, unless it is kept."""
+    async def _once(
+        self, ask: Callable[..., Awaitable[Tables]], start: int, until: int, *more: Hashable
+    ) -> Tables | None:
+        """What is asked about [start, until) of the past, unless it is kept; None where there is
+        no such range."""
+        if start >= until:
+            return None
         user = self._user
         erased = tuple(sorted(user.erased_before.items()))
-        key = (ask.__name__, user.user_id, user.past, erased, *span)
+        key = (ask.__name__, user.user_id, user.past, erased, start, until, *more)
         if (tables := self._kept.get(key)) is None:
-            tables = await ask(*span)
+            tables = await ask(start, until, *more)
             self._kept.put(key, tables)
         return tables
