@@ -106,7 +106,7 @@ class AnswerCache:
             self._count("hit", is_asked)
         else:
             self._count("miss", is_asked)
-            kept = await asyncio.to_thread(Kept.of, await make())
+            kept = Kept.of(await make())
             if self._shared:
                 await self._shared.put(key, kept)
         self._keep(key, kept)

@@ -37,18 +37,6 @@ async def system_analytics(
     """The system's usage in `period`, as the tables know it at `now`; `fresh` was read before."""
     clock = clock_over(period.zone, period.start, period.end)
     rows = await _ask(asker, period, clock, fresh, comparison, now)
-    # Milliseconds of arithmetic, in which the loop goes on with kept answers.
-    return await asyncio.to_thread(_answer, rows, period, clock, comparison, fresh, now)
-
-
-def _answer(
-    rows: _Rows,
-    period: Period,
-    clock: LocalClock,
-    comparison: Comparison,
-    fresh: Freshness,
-    now: float,
-) -> system.SystemAnalytics:
     total = Totals.of(rows.trend)
     page = in_order(rows.comparison, "place")
     return system.SystemAnalytics(

@@ -46,45 +46,18 @@ async def user_analytics(
 
     `fresh` was read before: only what was in the tables then is surely in the totals.
     """
+    clock = clock_over(period.zone, period.start, period.end)
     previous = previous_range(period, now, retention_days)
     found, breakdown = await asyncio.gather(
         slots_of(asked, period, previous, now), asked.breakdown(period.start, period.end)
     )
-
-    def answer() -> usage.UserAnalytics:
-        clock = clock_over(period.zone, period.start, period.end)
-        rows = _rows(found, breakdown, period, clock, previous, fresh)
-        return _answer(user_id, rows, period, clock, previous, fresh, now)
-
-    # Milliseconds of arithmetic, in which the loop goes on with kept answers.
-    return await asyncio.to_thread(answer)
-
-
-def _rows(
-    found: Slots,
-    breakdown: Rows,
-    period: Period,
-    clock: LocalClock,
-    previous: tuple[int, int] | None,
-    fresh: Freshness,
-) -> _Rows:
-    return _Rows(
-        slots.trend(found, clock, WIDTH_S[granularity_of(period)], fresh.overdue_before),
+    width = WIDTH_S[granularity_of(period)]
+    rows = _Rows(
+        slots.trend(found, clock, width, fresh.overdue_before),
         slots.rhythm(found, clock),
         breakdown,
         None if previous is None else int(found.between(*previous).column("messages").sum()),
     )
-
-
-def _answer(
-    user_id: int,
-    rows: _Rows,
-    period: Period,
-    clock: LocalClock,
-    previous: tuple[int, int] | None,
-    fresh: Freshness,
-    now: float,
-) -> usage.UserAnalytics:
     total = Totals.of(rows.trend)
     return usage.UserAnalytics(
         user_id=user_id,

@@ -14,7 +14,6 @@ from query_api.optimization import LEAST_FAILURES, TOP_NUMBERS, Findings, optimi
 from query_api.period import Period, granularity_of, previous_range
 from query_api.projection import projection_of
 from query_api.questions import Row, Rows
-from query_api.slots import Slots
 from query_api.trend import costs_of_points
 from query_api.user_analytics import period_of, slots_of
 from query_api.user_usage import UserUsage
@@ -41,32 +40,9 @@ async def user_costs(
     retention_days: int,
 ) -> costs.UserCosts:
     """One user's cost in `period`, as the tables know it at `now`; `fresh` was read before."""
+    clock = clock_over(period.zone, period.start, period.end)
     previous = previous_range(period, now, retention_days)
-    span = (period.start, period.end)
-    found, breakdown, savings = await asyncio.gather(
-        slots_of(asked, period, previous, now),
-        asked.breakdown(*span),
-        asked.savings(*span, LEAST_FAILURES, TOP_NUMBERS),
-    )
-
-    def answer() -> costs.UserCosts:
-        clock = clock_over(period.zone, period.start, period.end)
-        rows = _rows(found, breakdown, savings, period, clock, previous, now)
-        return _answer(user_id, rows, period, clock, previous, fresh, now)
-
-    # Milliseconds of arithmetic, in which the loop goes on with kept answers.
-    return await asyncio.to_thread(answer)
-
-
-def _answer(
-    user_id: int,
-    rows: _Rows,
-    period: Period,
-    clock: LocalClock,
-    previous: tuple[int, int] | None,
-    fresh: Freshness,
-    now: float,
-) -> costs.UserCosts:
+    rows = await _ask(asked, period, clock, previous, now)
     advice = optimization(Findings(rows.breakdown, rows.savings))
     breakdown = cost_breakdown(rows.breakdown)
     return costs.UserCosts(
@@ -82,15 +58,19 @@ def _answer(
     )
 
 
-def _rows(
-    found: Slots,
-    breakdown: Rows,
-    savings: Row,
+async def _ask(
+    asked: UserUsage,
     period: Period,
     clock: LocalClock,
     previous: tuple[int, int] | None,
     now: float,
 ) -> _Rows:
+    span = (period.start, period.end)
+    found, breakdown, savings = await asyncio.gather(
+        slots_of(asked, period, previous, now),
+        asked.breakdown(*span),
+        asked.savings(*span, LEAST_FAILURES, TOP_NUMBERS),
+    )
     long_clock = clock_over(period.zone, history_start(period, now), period.end)
     cost = slots.costs(found, long_clock, _width(period, clock))
     before = None if previous is None else int(found.between(*previous).column("cost_micros").sum())

@@ -67,8 +67,7 @@ class UserUsage:
             self._once(self._past_kinds, start, min(end, self._user.cut)), self._cells(end)
         )
         before = Cells.of_past(start, *past) if past else cells.NONE
-        whole = cells.joined(before, recent.between(start, end))
-        return await asyncio.to_thread(cells.breakdown, whole)
+        return cells.breakdown(cells.joined(before, recent.between(start, end)))
 
     async def savings(self, start: int, end: int, least: int, rows: int) -> Row:
         """What the user could have saved in [start, end); see `counterparties.savings`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -34,8 +33,6 @@ def api(data_dir: DataDir = DEFAULT) -> None:
         settings = load_settings()
     except InvalidSettingsError as error:
         raise Unusable(str(error)) from None
-    # Threads that compute answers give way sooner to the one that sends kept ones.
-    sys.setswitchinterval(0.001)
     uvicorn.run(
         create_app(settings),
         host=settings.host,
