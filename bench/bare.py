@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import numpy as np
 from clickhouse_connect.driver.client import Client
 
 from bench.platform import Platform
 from query_api import questions
+from query_api.clickhouse import numbers_of
 from query_api.comparison import comparison_of
 from query_api.cursor import CursorSigner
 from query_api.freshness import freshness
@@ -45,8 +45,7 @@ class _Recorder:
 
     async def numbers(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Numbers:
         self.asked.append((sql, dict(parameters)))
-        found = self._client.query_np(sql, parameters=dict(parameters), settings=_SETTINGS)
-        return found.astype(np.int64, copy=False)
+        return numbers_of(self._client, sql, parameters=dict(parameters), settings=_SETTINGS)
 
 
 def seconds(platform: Platform, path: str, user: int) -> float:

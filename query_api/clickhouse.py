@@ -88,8 +88,7 @@ class ClickHousePool:
         """The rows, all of whose columns are Int64, as one array; as `ask` otherwise."""
 
         def query(client: Client, **asked: Any) -> Numbers:
-            # Without rows it has no type.
-            return client.query_np(sql, **asked).astype(np.int64, copy=False)
+            return numbers_of(client, sql, **asked)
 
         return await self._query(question, query, parameters)
 
@@ -173,6 +172,12 @@ class ClickHousePool:
         self._threads.shutdown(wait=True, cancel_futures=True)
         while not self._idle.empty():
             self._idle.get_nowait().close()
+
+
+def numbers_of(client: Client, sql: str, **asked: Any) -> Numbers:
+    """The rows that a client gives, all of whose columns are Int64, as one array."""
+    # Without rows it has no type.
+    return client.query_np(sql, **asked).astype(np.int64, copy=False)
 
 
 def failed(settings: ApiSettings, metrics: Metrics, question: str, error: Exception) -> NoReturn:

@@ -118,6 +118,8 @@ class Stamps:
 
     async def of_user(self, user_id: int) -> Reading:
         """The marks of a user's cells."""
+        if user_id not in self._users:
+            self._waiting.add(user_id)  # So that a round that is overdue looks him up as well.
         await self._keep_up()
         while (user := self._users.get(user_id)) is None:
             self._waiting.add(user_id)

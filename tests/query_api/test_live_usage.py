@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import pytest
 import yaml
 from clickhouse_connect.driver.client import Client
 
 from query_api import slots
+from query_api.clickhouse import numbers_of
 from query_api.freshness import OVERDUE_S, Freshness
 from query_api.past import KeptNumbers
 from query_api.questions import Row, Rows, with_whole_days
@@ -46,8 +46,7 @@ class Asker:
 
     async def numbers(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Numbers:
         self.asked.append(question)
-        found = self._client.query_np(sql, parameters=dict(parameters))
-        return found.astype(np.int64, copy=False)
+        return numbers_of(self._client, sql, parameters=dict(parameters))
 
 
 @pytest.mark.parametrize("path", _FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
