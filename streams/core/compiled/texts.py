@@ -52,11 +52,8 @@ def integer(content: Any, first: int, end: int) -> int:
 
 
 @compiled
-def thousandths(content: Any, first: int, end: int, most: int) -> int:
-    """A decimal times 1000, rounded half-even; −1 if it is above `most` or has over 15 digits.
-
-    So many digits are exact in a double: this is what a double's decimal digits give.
-    """
+def digits_of(content: Any, first: int, end: int) -> tuple[int, int]:
+    """The digits of a decimal without sign as one integer, and how many stand behind the point."""
     value = decimals = 0
     is_fraction = False
     for at in range(first, end):
@@ -64,9 +61,25 @@ def thousandths(content: Any, first: int, end: int, most: int) -> int:
             is_fraction = True
             continue
         value = value * 10 + int(content[at]) - _ZERO
-        if is_fraction:
-            decimals += 1
-    if end - first - is_fraction > 15:
+        decimals += is_fraction
+    return value, decimals
+
+
+@compiled
+def rounded(value: int, unit: int) -> int:
+    """How many units a value is, half-even."""
+    whole, rest = value // unit, value % unit
+    return whole + (2 * rest > unit or (2 * rest == unit and whole & 1))
+
+
+@compiled
+def thousandths(content: Any, first: int, end: int, most: int) -> int:
+    """A decimal times 1000, rounded half-even; −1 if it is above `most` or has over 15 digits.
+
+    So many digits are exact in a double: this is what a double's decimal digits give.
+    """
+    value, decimals = digits_of(content, first, end)
+    if end - first - (decimals > 0) > 15:
         return -1
     unit = 1
     for _ in range(decimals):
@@ -77,9 +90,7 @@ def thousandths(content: Any, first: int, end: int, most: int) -> int:
         for _ in range(3 - decimals):
             value *= 10
         return value
-    unit //= 1000
-    whole, rest = value // unit, value % unit
-    return whole + (2 * rest > unit or (2 * rest == unit and whole & 1))
+    return rounded(value, unit // 1000)
 
 
 @compiled
@@ -129,22 +140,13 @@ def price_micros(content: Any, starts: Any, sizes: Any, micros: Any) -> None:
 @compiled
 def millionths(content: Any, first: int, end: int) -> int:
     """A decimal of at most 18 digits times a million, rounded half-even."""
-    value = decimals = 0
-    is_fraction = False
-    for at in range(first, end):
-        if content[at] == _DOT:
-            is_fraction = True
-            continue
-        value = value * 10 + int(content[at]) - _ZERO
-        if is_fraction:
-            decimals += 1
+    value, decimals = digits_of(content, first, end)
     for _ in range(6 - decimals):
         value *= 10
     unit = 1
     for _ in range(decimals - 6):
         unit *= 10
-    whole, rest = value // unit, value % unit
-    return whole + (2 * rest > unit or (2 * rest == unit and whole & 1))
+    return rounded(value, unit)
 
 
 @compiled
