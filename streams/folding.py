@@ -25,8 +25,9 @@ from streams.core.message import (
     UNKNOWN_USER,
     Messages,
     decide,
+    has_unmapped,
+    owners_of,
     prices_in_micros,
-    users_of,
     without_rate,
 )
 from streams.core.orphans import Orphan
@@ -91,7 +92,8 @@ class Folder:
         receipts = part.take(np.flatnonzero(is_status))
         rows = self._look_up(state, messages, receipts)
         receipts = self._with_rates(receipts, rejected)
-        told = Told(receipts, self._entries(receipts), self._owners(receipts))
+        owners = owners_of(receipts.events, self._reference.current)
+        told = Told(receipts, self._entries(receipts), owners)
         places = self._new(state, messages, rows, rejected)
         known, fresh = int(np.count_nonzero(rows >= 0)), messages.take(places)
         _wait_for_later(state, chunk, fresh, told)
@@ -201,8 +203,8 @@ class Folder:
         return found
 
     def _decide(self, state: WorkingSet, part: Part) -> Messages:
-        events, current = part.events, self._reference.current
-        if (users_of(events.phones, current)[events.phones.there()] == UNKNOWN_USER).any():
+        events = part.events
+        if has_unmapped(events.phones, self._reference.current):
             self._reference.catch_up()
         reference, shapes = self._reference.current, self._intake.shapes(events)
         try:
@@ -240,14 +242,6 @@ class Folder:
             Entry(position, status, code if coded else None, price, at, code in exempt)
             for position, status, coded, code, price, at in columns
         ]
-
-    def _owners(self, part: Part) -> Ints:
-        events = part.events
-        if not len(events.phones):
-            return events.users
-        by_phone = users_of(events.phones, self._reference.current)
-        owners: Ints = np.where(events.users > 0, events.users, by_phone)
-        return owners
 
     def _receipts(self, state: WorkingSet, chunk: Chunk, told: Told) -> Batch:
         """Apply the receipts of known messages, let the others wait; what they change."""

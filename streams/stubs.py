@@ -14,7 +14,7 @@ from streams.clickhouse import Store
 from streams.core.columns import Flags, Ints
 from streams.core.erasure import StubOf, forget_messages
 from streams.core.events import Events
-from streams.core.message import UNKNOWN_USER, users_of
+from streams.core.message import has_unmapped, owners_of
 from streams.core.seen import SidFilter, hashes_of
 from streams.intake import Part
 from streams.reference import ReferenceData
@@ -67,13 +67,9 @@ class Stubs:
 
     def _users(self, events: Events) -> Ints:
         """Whose events they are, by the mapping where they name a number only."""
-        if not len(events.phones):
-            return events.users
-        mapped = users_of(events.phones, self._reference.current)
-        if (mapped[events.phones.there()] == UNKNOWN_USER).any():
+        if has_unmapped(events.phones, self._reference.current):
             self._reference.catch_up()
-            mapped = users_of(events.phones, self._reference.current)
-        return np.where(events.users == 0, mapped, events.users)
+        return owners_of(events, self._reference.current)
 
     def _look_up(self, state: WorkingSet, stubs: dict[bytes, bytes]) -> None:
         """Fetch stubs and messages that are no longer in memory; erased ones become stubs."""

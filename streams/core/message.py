@@ -101,6 +101,19 @@ def users_of(phones: Texts, reference: Reference) -> Ints:
     return users
 
 
+def has_unmapped(phones: Texts, reference: Reference) -> bool:
+    """Whether a number is mapped to nobody."""
+    return bool((users_of(phones, reference)[phones.there()] == UNKNOWN_USER).any())
+
+
+def owners_of(events: Events, reference: Reference) -> Ints:
+    """Whose events they are, by the mapping where they name a number only."""
+    if not len(events.phones):
+        return events.users
+    by_phone = users_of(events.phones, reference)
+    return np.where(events.users == UNKNOWN_USER, by_phone, events.users)
+
+
 def key_is_of(key: bytes | None, user_id: int, phone_number: bytes | None) -> bool:
     """Whether a record's key is the event's decimal user id (0: none) or its phone number."""
     if key is None:
@@ -183,13 +196,10 @@ def decide(
 
 
 def _decide_users(made: Messages, events: Events, reference: Reference) -> None:
-    users = events.users
+    users = owners_of(events, reference)
     decisions = np.full(len(users), USER_DECISIONS["event"], np.int8)
     if len(events.phones):
-        known = users_of(events.phones, reference)
-        by_phone = users == 0
-        users = np.where(by_phone, known, users)
-        decisions[by_phone] = USER_DECISIONS["mapping"]
+        decisions[events.users == UNKNOWN_USER] = USER_DECISIONS["mapping"]
         decisions[users == UNKNOWN_USER] = USER_DECISIONS["unresolved"]
     if reference.withdrawn:
         withdrawn = np.isin(users, list(reference.withdrawn))
