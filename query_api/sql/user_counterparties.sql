@@ -42,8 +42,9 @@ SELECT
     toInt64(sumIf(if(log.body_length <= 160, 1, intDiv(log.body_length + 152, 153)), is_empty))
         AS empty_segments
 FROM usage_log AS log FINAL
-WHERE user_id IN {users:Array(UInt64)}
-  AND first_position >= {erased_before:Map(UInt64, Map(UInt32, UInt64))}[user_id][source]
+-- Columns of the sorting key only, so that FINAL sees all rows of a message or none.
+PREWHERE user_id IN {users:Array(UInt64)}
   AND occurred_at >= toDateTime64({start:UInt32}, 3, 'UTC')
   AND occurred_at < toDateTime64({end:UInt32}, 3, 'UTC')
+WHERE first_position >= {erased_before:Map(UInt64, Map(UInt32, UInt64))}[user_id][source]
 GROUP BY owner, number, country

@@ -24,7 +24,9 @@ SELECT
         + status_receiving + status_partially_delivered) AS in_flight,
     sum(base_micros + carrier_fee_micros + failed_fee_micros) AS cost_micros
 FROM user_usage_15m AS cell FINAL
-WHERE user_id = {user_id:UInt64} AND version >= {erased_before:Map(UInt32, UInt64)}[source]
+-- Columns of the sorting key only, so that FINAL sees all rows of a cell or none.
+PREWHERE user_id = {user_id:UInt64}
   AND bucket >= toDateTime({start:UInt32}, 'UTC') AND bucket < toDateTime({end:UInt32}, 'UTC')
+WHERE version >= {erased_before:Map(UInt32, UInt64)}[source]
 GROUP BY time, is_outbound
 ORDER BY time, is_outbound
