@@ -121,7 +121,8 @@ class Store:
         for some, values in _queries([sid.decode() for sid in sids], "Array(String)"):
             found += self.blocks(
                 f"SELECT {MESSAGE_COLUMNS} FROM {USAGE_LOG} FINAL"
-                f" WHERE message_sid IN {some} AND {OF_SOURCE}",
+                # A column of the sorting key, so that FINAL sees all rows of a message or none.
+                f" PREWHERE message_sid IN {some} WHERE {OF_SOURCE}",
                 {**values, **source_parameters(source)},
             )
         return messages_of(found)
@@ -153,7 +154,9 @@ class Store:
         kind = f"Array(Tuple({user}UInt32, Int8, Int8, String))"
         for some, values in _queries(_tuples(name, keys), kind):
             blocks = self.blocks(
-                f"SELECT {cell_columns(name)} FROM {name} FINAL WHERE source = {{source:UInt32}}"
+                f"SELECT {cell_columns(name)} FROM {name} FINAL"
+                # Columns of the sorting key, as above.
+                " PREWHERE source = {source:UInt32}"
                 " AND bucket BETWEEN toDateTime({first:UInt32}, 'UTC')"
                 f" AND toDateTime({{last:UInt32}}, 'UTC') AND ({columns}) IN {some}",
                 {"source": source, **ends, **values},
