@@ -17,12 +17,13 @@ from query_api.clickhouse import numbers_of
 from query_api.comparison import comparison_of
 from query_api.cursor import CursorSigner
 from query_api.freshness import freshness
+from query_api.kept import KeptNumbers
+from query_api.known import Known, past_end, today_start
 from query_api.parameters import SystemParameters
-from query_api.past import KeptNumbers, past_end
 from query_api.questions import Rows
-from query_api.recent import Known, Recent
 from query_api.sums import Numbers
 from query_api.system_analytics import system_analytics
+from query_api.tables import UserTables
 from query_api.user_analytics import user_analytics
 from query_api.user_costs import user_costs
 from query_api.user_usage import UserUsage
@@ -75,8 +76,7 @@ async def _answer(asker: _Recorder, path: str, user: int) -> None:
         comparison = comparison_of(parameters, CursorSigner(b"bench"))
         await system_analytics(asker, period, comparison, fresh, now)
         return
-    kept = KeptNumbers(0)
-    known = Known(user, 0, 0, {}, past_end(now))
-    asked = UserUsage(asker, Recent(asker, kept), kept, known, fresh)
+    known = Known(user, 0, 0, 0, {}, past_end(now), today_start(now))
+    asked = UserUsage(UserTables(asker), KeptNumbers(0), known, fresh)
     shape = user_costs if parts.path.endswith("costs") else user_analytics
     await shape(asked, user, period, fresh, now, _RETENTION_DAYS)

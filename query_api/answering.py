@@ -12,10 +12,9 @@ from pydantic import BaseModel, TypeAdapter
 from query_api.backend import Backend
 from query_api.cache import Kept
 from query_api.freshness import Freshness
+from query_api.known import Known, past_end, today_start
 from query_api.parameters import RangeParameters
-from query_api.past import past_end
 from query_api.period import Period
-from query_api.recent import Known
 from query_api.shown import Shown
 from query_api.stamps import Reading
 from query_api.user_usage import UserUsage
@@ -94,8 +93,9 @@ async def answer_about_user(
     def make(reading: Reading, now: float) -> Awaitable[BaseModel]:
         period = parameters.period(now)
         erased_before = dict(backend.stamps.erased_before(user_id))
-        user = Known(user_id, reading.past, reading.stamp, erased_before, past_end(now))
-        asked = UserUsage(backend.pool, backend.recent, backend.numbers, user, reading.fresh)
+        marks = (reading.past, reading.lately, reading.stamp)
+        user = Known(user_id, *marks, erased_before, past_end(now), today_start(now))
+        asked = UserUsage(backend.tables, backend.numbers, user, reading.fresh)
         return shape(asked, user_id, period, reading.fresh, now, retention)
 
     return await answer(backend, request, user_id, now, make)

@@ -27,19 +27,19 @@ from query_api.cursor import CursorSigner
 from query_api.downloads import Downloads
 from query_api.edge import Edge
 from query_api.issuer import Issuer
+from query_api.kept import KeptNumbers
 from query_api.keys import SharedKey
 from query_api.limits import Limiter
 from query_api.metrics import Metrics
-from query_api.past import KeptNumbers
 from query_api.publishing import KafkaPublisher
 from query_api.rates import RateWatch
 from query_api.readiness import Probe
-from query_api.recent import Recent
 from query_api.redis_link import RedisLink
 from query_api.routes import admin, me, privacy, reports, root
 from query_api.settings import ApiSettings, load_settings
 from query_api.shared_answers import RedisAnswers
 from query_api.stamps import Stamps
+from query_api.tables import UserTables
 from query_api.warming import Warmer
 from schemas.settings import clickhouse_arguments
 
@@ -72,7 +72,6 @@ def create_app(
         rates = RateWatch(pool, settings, metrics, clock)
         watched = [part for part in (rates, redis, keys) if not isinstance(part, SharedKey | None)]
         stamps = Stamps(stamp_pool, clock)
-        numbers = KeptNumbers(settings.cache_mb * 1_000_000)
         warmer = Warmer(clock, stamps.take_changed, pool.has_room)
         app.state.backend = Backend(
             settings=settings,
@@ -85,8 +84,8 @@ def create_app(
             users=Limiter("user", settings.user_requests_per_minute, clock, redis),
             stamps=stamps,
             cache=AnswerCache(settings.cache_mb * 1_000_000, metrics, _shared(settings, redis)),
-            numbers=numbers,
-            recent=Recent(pool, numbers),
+            numbers=KeptNumbers(settings.cache_mb * 1_000_000),
+            tables=UserTables(pool),
             warmer=warmer,
             signer=signer,
             probe=Probe(pool, settings, clock, [part.check for part in watched]),

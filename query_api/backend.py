@@ -13,15 +13,15 @@ from query_api.cache import AnswerCache
 from query_api.clickhouse import ClickHousePool
 from query_api.cursor import CursorSigner
 from query_api.downloads import Downloads
+from query_api.kept import KeptNumbers
 from query_api.keys import TokenKeys
 from query_api.limits import Limiter
 from query_api.metrics import Metrics
-from query_api.past import KeptNumbers
 from query_api.privacy import Publisher
 from query_api.readiness import Probe
-from query_api.recent import Recent
 from query_api.settings import ApiSettings
 from query_api.stamps import Stamps
+from query_api.tables import UserTables
 from query_api.warming import Warmer
 
 
@@ -40,7 +40,7 @@ class Backend:
     stamps: Stamps
     cache: AnswerCache
     numbers: KeptNumbers
-    recent: Recent
+    tables: UserTables
     warmer: Warmer
     signer: CursorSigner
     probe: Probe

@@ -22,6 +22,8 @@ _COLUMNS = (*_KEY, *_SUMS, "processing_max_us")
 _COUNTS = (*_KEY, "is_error", "key", "number")
 _ARRAYS = (("processing_bins", "processing_counts"), ("error_codes", "error_messages"))
 """By is_error."""
+_KEYS = 2**31
+"""More than any bin or error code."""
 
 
 @dataclass(frozen=True)
@@ -32,20 +34,16 @@ class Cells:
     numbers: Numbers
     counts: Numbers
 
-    @classmethod
-    def of_past(cls, time: int, numbers: Numbers, counts: Numbers) -> Cells:
-        """The answers of `user_kinds` and `user_kind_counts`, as cells of one time."""
-        parts = (
-            np.column_stack((np.full(len(part), time), part)) if len(part) else nothing(columns)
-            for part, columns in ((numbers, len(_COLUMNS)), (counts, len(_COUNTS)))
-        )
-        return cls(*parts)
-
     def between(self, start: int, end: int) -> Cells:
         """Those whose time is in [start, end)."""
         parts = (
             part[(part[:, 0] >= start) & (part[:, 0] < end)] for part in (self.numbers, self.counts)
         )
+        return Cells(*parts)
+
+    def since(self, start: int) -> Cells:
+        """Those whose time is `start` or later."""
+        parts = (part[part[:, 0] >= start] for part in (self.numbers, self.counts))
         return Cells(*parts)
 
     def column(self, name: str) -> Numbers:
@@ -67,6 +65,28 @@ def joined(*parts: Cells) -> Cells:
         np.concatenate([part.numbers for part in parts]),
         np.concatenate([part.counts for part in parts]),
     )
+
+
+def timed(found: Numbers, time: int) -> Numbers:
+    """Rows of `user_kinds` or `user_kind_counts`, as cells of one time."""
+    return np.insert(found, 1, time, axis=1)
+
+
+def folded(cells: Cells) -> Cells:
+    """A cell of each direction, type and country, with the sums of all of them."""
+    if not len(cells.numbers):
+        return cells
+    _, order, begins = groups(_kinds(cells.numbers))
+    numbers = cells.numbers[order]
+    sums = np.add.reduceat(numbers, begins, axis=0)
+    sums[:, : len(_KEY)] = numbers[begins, : len(_KEY)]
+    sums[:, -1] = np.maximum.reduceat(numbers[:, -1], begins)
+    counts = cells.counts
+    if len(counts):
+        _, order, begins = groups((_kinds(counts) * 2 + counts[:, -3]) * _KEYS + counts[:, -2])
+        counts, ordered = counts[order[begins]], counts[order]
+        counts[:, -1] = np.add.reduceat(ordered[:, -1], begins)
+    return Cells(sums, counts)
 
 
 def by_owner(numbers: Numbers, counts: Numbers) -> dict[int, Cells]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from query_api.cells import country_of
 from query_api.questions import Row
-from query_api.sums import Numbers, groups, nothing, summed
+from query_api.sums import Numbers, by_key, groups, nothing, summed
 
 _TEXTS = (
     "gsm_messages",
@@ -29,7 +29,8 @@ _BITS = 64
 
 @dataclass(frozen=True)
 class Counterparties:
-    """Rows of `user_counterparties` without the owner, in any order, a number in any of them."""
+    """Rows of `user_counterparties` without owner and part, in any order, a number in any of
+    them."""
 
     numbers: Numbers
 
@@ -44,6 +45,11 @@ NONE = Counterparties(nothing(len(_COLUMNS)))
 def joined(*parts: Counterparties) -> Counterparties:
     """The rows of several parts."""
     return Counterparties(np.concatenate([part.numbers for part in parts]))
+
+
+def by_part(found: Numbers) -> dict[int, Counterparties]:
+    """The rows of one owner by the part of time that they are of."""
+    return {part: Counterparties(own) for part, own in by_key(found[:, 0], found[:, 1:])}
 
 
 def savings(found: Counterparties, least: int, rows: int) -> Row:

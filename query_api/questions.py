@@ -88,31 +88,39 @@ async def user_cell_counts(asker: Asker, users: Mapping[int, ErasedBefore], star
 
 
 async def user_slots(
-    asker: Asker, user_id: int, start: int, end: int, width: int, fine_days: Sequence[int]
+    asker: Asker,
+    users: Mapping[int, ErasedBefore],
+    start: int,
+    end: int,
+    width: int,
+    fine_days: Sequence[int],
 ) -> Numbers:
-    """One user's totals by slot of UTC time, of `width` seconds, or of 900 in `fine_days`."""
-    asked = {"user_id": user_id, "start": start, "end": end, "width": width}
-    return await _numbers(asker, "user_slots", asked | {"fine_days": list(fine_days)})
+    """Some users' totals by slot of UTC time, of `width` seconds, or of 900 in `fine_days`."""
+    asked = {"start": start, "end": end, "width": width, "fine_days": list(fine_days)}
+    return await _numbers(asker, "user_slots", _of_users(users) | asked)
 
 
-async def user_kinds(asker: Asker, user_id: int, start: int, end: int) -> Numbers:
-    """One user's counters by direction, type and country."""
-    asked = {"user_id": user_id} | with_whole_days(start, end)
-    return await _numbers(asker, "user_kinds", asked)
+async def user_kinds(
+    asker: Asker, users: Mapping[int, ErasedBefore], start: int, end: int
+) -> Numbers:
+    """Some users' counters by direction, type and country."""
+    return await _numbers(asker, "user_kinds", _of_users(users) | with_whole_days(start, end))
 
 
-async def user_kind_counts(asker: Asker, user_id: int, start: int, end: int) -> Numbers:
-    """One user's histograms and error codes by direction, type and country."""
-    asked = {"user_id": user_id} | with_whole_days(start, end)
-    return await _numbers(asker, "user_kind_counts", asked)
+async def user_kind_counts(
+    asker: Asker, users: Mapping[int, ErasedBefore], start: int, end: int
+) -> Numbers:
+    """Some users' histograms and error codes by direction, type and country."""
+    return await _numbers(asker, "user_kind_counts", _of_users(users) | with_whole_days(start, end))
 
 
 async def user_counterparties(
-    asker: Asker, users: Mapping[int, ErasedBefore], start: int, end: int
+    asker: Asker, users: Mapping[int, ErasedBefore], start: int, end: int, cut: int, today: int
 ) -> Numbers:
-    """What became of some users' messages, and what they could have cost less, by counterparty."""
-    asked = _of_users(users) | {"start": start, "end": end}
-    return await _numbers(asker, "user_counterparties", asked)
+    """What became of some users' messages, and what they could have cost less, by counterparty,
+    and by the part of time: before `cut`, before `today`, and since."""
+    asked = {"start": start, "end": end, "cut": cut, "today": today}
+    return await _numbers(asker, "user_counterparties", _of_users(users) | asked)
 
 
 async def system_slots(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from query_api import questions
 from query_api.freshness import Freshness, freshness
-from query_api.past import past_end
+from query_api.known import past_end, today_start
 from query_api.questions import Asker, ErasedBefore, Rows
 from query_api.zones import HOUR_S
 from schemas.units import position, source_epoch
@@ -43,19 +43,23 @@ _UNKNOWN = Freshness(None)
 class Reading:
     """How the tables were: everything that `fresh` says is in an answer made after `stamp`.
 
-    `past` changes when a user's cells before `past_end` do; this process alone knows it.
+    `past` changes when a user's cells before `past_end` do, `lately` when those before
+    `today_start` do; this process alone knows them.
     """
 
     fresh: Freshness
     stamp: Stamp
     past: Stamp = None
+    lately: Stamp = None
 
 
 @dataclass
 class _User:
-    """A user's marks by source, and the number of the last change of his past."""
+    """A user's marks by source, and the number of the last change of his past, and of his days
+    before today."""
 
     past: int
+    lately: int
     marks: dict[int, int] = field(default_factory=dict)
 
 
@@ -126,7 +130,7 @@ class Stamps:
             await self._next_round()
         erased = {-1 - source: at for source, at in self.erased_before(user_id).items()}
         stamp = tuple(sorted((user.marks | erased).items()))
-        return Reading(self._progress.fresh, stamp, user.past)
+        return Reading(self._progress.fresh, stamp, user.past, user.lately)
 
     def erased_before(self, user_id: int) -> ErasedBefore:
         """What is not to be shown of a user, as it was read for `of_user`."""
@@ -207,13 +211,15 @@ class Stamps:
             if len(rows) > MAX_CHANGES:
                 self._users.clear()
             # Whoever asks meanwhile may be a little ahead of this clock.
-            end = past_end(self._clock() + HOUR_S)
+            ahead = self._clock() + HOUR_S
             self._changes += 1
             for row in rows:
                 if (user := self._users.get(row["user_id"])) is not None:
                     user.marks[row["source"]] = now.mark(row["source"], row["newest"])
-                    if row["oldest"] < end:
+                    if row["oldest"] < past_end(ahead):
                         user.past = self._changes
+                    if row["oldest"] < today_start(ahead):
+                        user.lately = self._changes
                     self._changed.add(row["user_id"])
         if now.erasures != before.erasures:
             rows = await questions.erased_users(self._asker, self._erased_ms)
@@ -227,7 +233,7 @@ class Stamps:
     async def _look_up(self, users: set[int]) -> None:
         rows = await questions.user_stamps(self._asker, sorted(users))
         self._changes += 1
-        found = {user: _User(self._changes) for user in users}
+        found = {user: _User(self._changes, self._changes) for user in users}
         for row in rows:
             mark = self._progress.mark(row["source"], row["newest"])
             found[row["user_id"]].marks[row["source"]] = mark

@@ -12,8 +12,6 @@ from typing import Generic, TypeVar
 
 from query_api.questions import ErasedBefore
 
-MAX_USERS = 32
-"""In one query: a busy user has some thousand rows."""
 _TURNS = 2
 
 Span = TypeVar("Span", bound=Hashable)
@@ -32,7 +30,7 @@ class _Batch(Generic[Span, Found]):
 
 
 class Together(Generic[Span, Found]):
-    """Asks `read` about as many users as there are, of each what is after his erasure.
+    """Asks `read` about up to `most` users at a time, of each what is after his erasure.
 
     `read` gives what it found by user; who is not in it has nothing.
     """
@@ -40,8 +38,10 @@ class Together(Generic[Span, Found]):
     def __init__(
         self,
         read: Callable[[Mapping[int, ErasedBefore], Span], Awaitable[Mapping[int, Found]]],
+        most: int,
     ) -> None:
         self._ask = read
+        self._most = most
         self._turns = asyncio.Semaphore(_TURNS)
         # By span: the batch that has not begun to read.
         self._open: dict[Span, _Batch[Span, Found]] = {}
@@ -65,7 +65,7 @@ class Together(Generic[Span, Found]):
 
     def _batch(self, span: Span) -> _Batch[Span, Found]:
         batch = self._open.get(span)
-        if batch is None or len(batch.users) >= MAX_USERS:
+        if batch is None or len(batch.users) >= self._most:
             batch = self._open[span] = _Batch(span)
             batch.task = asyncio.create_task(self._read(batch))
         return batch

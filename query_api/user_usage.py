@@ -1,51 +1,40 @@
 """What the tables say of one user, as answers about him need it.
 
-The past comes as sums that are kept, the days since as cells that are read for many users at once;
-both are added up here. So a new message of the user's costs a share of one query.
+Sums of the past and of the last days are kept for as long as they stand; only what is of today is
+read again when he has a new message, and added up here.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
-from typing import Any
 
-from query_api import cells, counterparties, questions, slots
+from query_api import cells, counterparties, slots
 from query_api.cells import Cells
 from query_api.counterparties import Counterparties
 from query_api.freshness import Freshness
-from query_api.past import KeptNumbers
-from query_api.questions import Asker, Row, Rows
-from query_api.recent import Known, Recent
-from query_api.shown import Shown
+from query_api.kept import KeptNumbers, Tables
+from query_api.known import LATELY, PAST, TODAY, Known, Part, Parts
+from query_api.questions import Row, Rows
 from query_api.slots import Slots
-from query_api.sums import Numbers
+from query_api.tables import UserTables
 from query_api.zones import DAY_S, LocalClock
-
-Tables = tuple[Numbers, ...]
 
 
 class UserUsage:
     """Asks about one user; every method raises `UnavailableError`."""
 
     def __init__(
-        self,
-        asker: Asker,
-        recent: Recent,
-        kept: KeptNumbers,
-        user: Known,
-        fresh: Freshness,
+        self, tables: UserTables, kept: KeptNumbers, user: Known, fresh: Freshness
     ) -> None:
         overdue_before = fresh.overdue_before
         if 0 < overdue_before < user.cut:
             # The tables are days behind: messages before the cut may still be in flight.
             user = replace(user, cut=overdue_before // DAY_S * DAY_S)
-        self._user = user
-        self._recent = recent
+        self._tables = tables
         self._kept = kept
-        self._asker = asker
-        self._shown = Shown(asker, user.erased_before)
+        self._user = user
 
     async def slots(self, clock: LocalClock, bounds: Sequence[int]) -> Slots:
         """The user's totals by time, at least over the clock's range.
@@ -53,68 +42,100 @@ class UserUsage:
         No slot is cut by a local hour or by one of `bounds`. What is kept is of whole UTC days and
         so outlives a range that moves on with each quarter of an hour.
         """
-        until = min(clock.end, self._user.cut)
-        days = tuple(slots.days_of(bound for bound in bounds if bound < until))
-        span = (clock.start // DAY_S * DAY_S, until, slots.slot_width(clock), days)
-        past, recent = await asyncio.gather(
-            self._once(self._past_slots, *span), self._cells(clock.end)
+        parts = self._user.parts(clock.start // DAY_S * DAY_S, clock.end)
+
+        def lately(found: Cells) -> Tables:
+            return (slots.slots_of(found).numbers,)
+
+        past, (late, today) = await asyncio.gather(
+            self._past_slots(parts, slots.slot_width(clock), bounds),
+            self._recent(parts, "late slots", lately),
         )
-        return slots.joined(Slots(*past) if past else slots.NONE, slots.slots_of(recent))
+        return slots.joined(past, Slots(*late) if late else slots.NONE, slots.slots_of(today))
 
     async def breakdown(self, start: int, end: int) -> Rows:
         """The user's counters by direction, type and country, in [start, end)."""
-        past, recent = await asyncio.gather(
-            self._once(self._past_kinds, start, min(end, self._user.cut)), self._cells(end)
+        parts = self._user.parts(start, end)
+
+        def lately(found: Cells) -> Tables:
+            folded = cells.folded(found)
+            return folded.numbers, folded.counts
+
+        past, (late, today) = await asyncio.gather(
+            self._past_kinds(parts), self._recent(parts, "late kinds", lately)
         )
-        before = Cells.of_past(start, *past) if past else cells.NONE
-        return cells.breakdown(cells.joined(before, recent.between(start, end)))
+        return cells.breakdown(cells.joined(past, Cells(*late) if late else cells.NONE, today))
 
     async def savings(self, start: int, end: int, least: int, rows: int) -> Row:
         """What the user could have saved in [start, end); see `counterparties.savings`."""
-        past, recent = await asyncio.gather(
-            self._once(self._past_counterparties, start, min(end, self._user.cut)),
-            self._counterparties(start, end),
-        )
-        before = Counterparties(*past) if past else counterparties.NONE
-        return counterparties.savings(counterparties.joined(before, recent), least, rows)
+        parts = self._user.parts(start, end)
+        keys = {number: self._key("counterparties", part) for number, part in parts.items()}
+        kept = {number: self._kept.get(key) for number, key in keys.items()}
+        found = {number: Counterparties(*own) for number, own in kept.items() if own}
+        if missing := [parts[number] for number in parts if number not in found]:
+            since, until = missing[0].start, missing[-1].end
+            read = await self._tables.counterparties(self._user, since, until)
+            for number in (part.number for part in missing):
+                found[number] = read.get(number, counterparties.NONE)
+                self._kept.put(keys[number], (found[number].numbers,))
+        return counterparties.savings(counterparties.joined(*found.values()), least, rows)
 
-    async def _cells(self, end: int) -> Cells:
-        """The cells since the cut; a range that ends before it needs none."""
-        if end <= self._user.cut:
+    async def _past_slots(self, parts: Parts, width: int, bounds: Sequence[int]) -> Slots:
+        if (part := parts.get(PAST)) is None:
+            return slots.NONE
+        days = tuple(slots.days_of(bound for bound in bounds if bound < part.end))
+        key = self._key("slots", part, width, days)
+        if kept := self._kept.get(key):
+            return Slots(*kept)
+        found = await self._tables.slots(self._user, (part.start, part.end, width, days))
+        self._kept.put(key, (found.numbers,))
+        return found
+
+    async def _past_kinds(self, parts: Parts) -> Cells:
+        if (part := parts.get(PAST)) is None:
             return cells.NONE
-        return await self._recent.cells(self._user)
+        key = self._key("kinds", part)
+        if kept := self._kept.get(key):
+            return Cells(*kept)
+        found = await self._tables.kinds(self._user, part.start, part.end)
+        self._kept.put(key, (found.numbers, found.counts))
+        return found
 
-    async def _counterparties(self, start: int, end: int) -> Counterparties:
-        if end <= self._user.cut:
-            return counterparties.NONE
-        return await self._recent.counterparties(self._user, max(start, self._user.cut), end)
+    async def _recent(
+        self, parts: Parts, name: str, fold: Callable[[Cells], Tables]
+    ) -> tuple[Tables | None, Cells]:
+        """What `fold` makes of the cells of the last days, kept by `name`, and today's cells.
 
-    async def _past_slots(self, *span: Any) -> Tables:
-        return (await questions.user_slots(self._shown, self._user.user_id, *span),)
+        Both are read at once unless the former is kept.
+        """
+        late, today = parts.get(LATELY), parts.get(TODAY)
+        if late is None:
+            return None, await self._today(today)
+        key = self._key(name, late)
+        if kept := self._kept.get(key):
+            return kept, await self._today(today)
+        found = await self._tables.cells(self._user, self._user.cut)
+        made = fold(found.between(late.start, late.end))
+        self._kept.put(key, made)
+        own = found.since(self._user.today)
+        self._kept.put(self._todays_key, (own.numbers, own.counts))
+        return made, own.between(today.start, today.end) if today else cells.NONE
 
-    async def _past_kinds(self, *span: Any) -> Tables:
-        return tuple(
-            await asyncio.gather(
-                questions.user_kinds(self._shown, self._user.user_id, *span),
-                questions.user_kind_counts(self._shown, self._user.user_id, *span),
-            )
-        )
+    async def _today(self, part: Part | None) -> Cells:
+        """The cells of a part of today."""
+        if part is None:
+            return cells.NONE
+        if kept := self._kept.get(self._todays_key):
+            return Cells(*kept).between(part.start, part.end)
+        found = await self._tables.cells(self._user, self._user.today)
+        self._kept.put(self._todays_key, (found.numbers, found.counts))
+        return found.between(part.start, part.end)
 
-    async def _past_counterparties(self, *span: Any) -> Tables:
-        users = {self._user.user_id: self._user.erased_before}
-        return ((await questions.user_counterparties(self._asker, users, *span))[:, 1:],)
+    @property
+    def _todays_key(self) -> Hashable:
+        return ("cells", self._user.user_id, self._user.stamp, self._user.today)
 
-    async def _once(
-        self, ask: Callable[..., Awaitable[Tables]], start: int, until: int, *more: Hashable
-    ) -> Tables | None:
-        """What is asked about [start, until) of the past, unless it is kept; None where there is
-        no such range."""
-        if start >= until:
-            return None
+    def _key(self, name: str, part: Part, *more: Hashable) -> Hashable:
         user = self._user
         erased = tuple(sorted(user.erased_before.items()))
-        key = (ask.__name__, user.user_id, user.past, erased, start, until, *more)
-        if (tables := self._kept.get(key)) is None:
-            tables = await ask(start, until, *more)
-            self._kept.put(key, tables)
-        return tables
+        return (name, user.user_id, part.mark, erased, part.start, part.end, *more)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 BUCKET_S = 900
@@ -91,6 +91,7 @@ class LocalClock:
         return datetime.fromtimestamp(second, self.zone)
 
 
+@lru_cache(maxsize=4096)
 def clock_over(zone: ZoneInfo, start: int, end: int) -> LocalClock:
     """The stretches of constant offset of `zone` in [start, end).
 

@@ -1,13 +1,14 @@
 -- user_counterparties: what became of some users' messages, and what they could have cost less, by
 --   number at the other end.
--- Grain: one row per user, number of an outbound message (0 for inbound ones and where none is known)
---   and country, unordered.
+-- Grain: one row per user, part of the range, number of an outbound message (0 for inbound ones and
+--   where none is known) and country, unordered.
 -- Parameters:
 --   users                         whose
 --   erased_before                 by user and source: the position before which all of the user's is
 --                                 erased
 --   start, end                    the range [start, end), epoch seconds on 15-minute boundaries
--- Units: every column is Int64, so that an answer is one array. number = the keyed hash's 64 bits;
+--   cut, today                    epoch seconds: where the second and the third part of time begin
+-- Units: every column is Int64, so that an answer is one array. part: 0, 1 or 2. number = the keyed hash's 64 bits;
 --   country = the two letters' bytes, the first one the lower; messages, segments, micro-USD at what
 --   each message's segments cost (0 for failed ones; micros: with fees for failing).
 --   gsm_*: the few characters that force UCS-2 replaced; trimmed_*: a few characters shorter. The
@@ -24,6 +25,8 @@ WITH
     greatest(log.segments, 1) AS parts
 SELECT
     toInt64(user_id) AS owner,
+    toInt64((occurred_at >= toDateTime64({cut:UInt32}, 3, 'UTC'))
+            + (occurred_at >= toDateTime64({today:UInt32}, 3, 'UTC'))) AS part,
     toInt64(if(is_outbound, log.counterparty_hash, 0)) AS number,
     toInt64(reinterpretAsUInt16(log.country_code)) AS country,
     toInt64(count()) AS messages,
@@ -47,4 +50,4 @@ PREWHERE user_id IN {users:Array(UInt64)}
   AND occurred_at >= toDateTime64({start:UInt32}, 3, 'UTC')
   AND occurred_at < toDateTime64({end:UInt32}, 3, 'UTC')
 WHERE first_position >= {erased_before:Map(UInt64, Map(UInt32, UInt64))}[user_id][source]
-GROUP BY owner, number, country
+GROUP BY owner, part, number, country

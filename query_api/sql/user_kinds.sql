@@ -1,14 +1,16 @@
--- user_kinds: what one user's messages were, what became of them and what they cost.
--- Grain: one row per direction, message type and country, unordered.
+-- user_kinds: what some users' messages were, what became of them and what they cost.
+-- Grain: one row per user, direction, message type and country, unordered.
 -- Parameters:
---   user_id                       whose
---   erased_before                 by source: the position before which all of the user's is erased
+--   users                         whose
+--   erased_before                 by user and source: the position before which all of the user's is
+--                                 erased
 --   start, end                    the range [start, end), epoch seconds on 15-minute boundaries
 --   days_start, days_end          the whole UTC days inside the range, answered by the daily table;
 --                                 both equal end where there are none
 -- Units: every column is Int64, so that an answer is one array; the same columns as `user_cells` from
 --   is_outbound on, summed (processing_max_us: the largest).
 SELECT
+    toInt64(user_id) AS owner,
     toInt64(direction = 'outbound') AS is_outbound,
     toInt64(message_type = 'mms') AS is_mms,
     toInt64(reinterpretAsUInt16(country_code)) AS country,
@@ -37,28 +39,30 @@ SELECT
     max(part.processing_max_us) AS processing_max_us
 FROM
 (
-    SELECT direction, message_type, country_code, messages, segments, body_length,
+    SELECT user_id, direction, message_type, country_code, messages, segments, body_length,
            status_accepted, status_scheduled, status_queued, status_sending, status_sent,
            status_receiving, status_partially_delivered, status_canceled, status_failed,
            status_undelivered, status_delivered, status_received, status_read, base_micros,
            carrier_fee_micros, failed_fee_micros, provisional_micros, processing_count,
            processing_sum_us, processing_max_us
     FROM user_usage_1d FINAL
-    WHERE user_id = {user_id:UInt64} AND version >= {erased_before:Map(UInt32, UInt64)}[source]
+    WHERE user_id IN {users:Array(UInt64)}
+      AND version >= {erased_before:Map(UInt64, Map(UInt32, UInt64))}[user_id][source]
       AND bucket >= toDateTime({days_start:UInt32}, 'UTC')
       AND bucket < toDateTime({days_end:UInt32}, 'UTC')
     UNION ALL
-    SELECT direction, message_type, country_code, messages, segments, body_length,
+    SELECT user_id, direction, message_type, country_code, messages, segments, body_length,
            status_accepted, status_scheduled, status_queued, status_sending, status_sent,
            status_receiving, status_partially_delivered, status_canceled, status_failed,
            status_undelivered, status_delivered, status_received, status_read, base_micros,
            carrier_fee_micros, failed_fee_micros, provisional_micros, processing_count,
            processing_sum_us, processing_max_us
     FROM user_usage_15m FINAL
-    WHERE user_id = {user_id:UInt64} AND version >= {erased_before:Map(UInt32, UInt64)}[source]
+    WHERE user_id IN {users:Array(UInt64)}
+      AND version >= {erased_before:Map(UInt64, Map(UInt32, UInt64))}[user_id][source]
       AND ((bucket >= toDateTime({start:UInt32}, 'UTC')
             AND bucket < toDateTime({days_start:UInt32}, 'UTC'))
            OR (bucket >= toDateTime({days_end:UInt32}, 'UTC')
                AND bucket < toDateTime({end:UInt32}, 'UTC')))
 ) AS part
-GROUP BY is_outbound, is_mms, country
+GROUP BY owner, is_outbound, is_mms, country

@@ -1,8 +1,9 @@
--- user_slots: one user's totals over time, fine enough for every local hour, day and week.
--- Grain: one row per slot of UTC time and direction that has cells, in this order.
+-- user_slots: some users' totals over time, fine enough for every local hour, day and week.
+-- Grain: one row per user, slot of UTC time and direction that has cells, unordered.
 -- Parameters:
---   user_id                       whose
---   erased_before                 by source: the position before which all of the user's is erased
+--   users                         whose
+--   erased_before                 by user and source: the position before which all of the user's is
+--                                 erased
 --   start, end                    the range [start, end), epoch seconds on 15-minute boundaries
 --   width                         width of a slot in seconds, a multiple of 900
 --   fine_days                     UTC days, counted since 1970, whose slots have 900 seconds
@@ -10,6 +11,7 @@
 --   start, a multiple of its width; is_outbound: 0 or 1; counts of messages by current status (good,
 --   bad: settled); body_length in characters; cost in micro-USD.
 SELECT
+    toInt64(user_id) AS owner,
     toInt64(if(has({fine_days:Array(UInt32)}, intDiv(toUnixTimestamp(bucket), 86400)),
                toUnixTimestamp(bucket),
                intDiv(toUnixTimestamp(bucket), {width:UInt32}) * {width:UInt32})) AS time,
@@ -25,8 +27,7 @@ SELECT
     sum(base_micros + carrier_fee_micros + failed_fee_micros) AS cost_micros
 FROM user_usage_15m AS cell FINAL
 -- Columns of the sorting key only, so that FINAL sees all rows of a cell or none.
-PREWHERE user_id = {user_id:UInt64}
+PREWHERE user_id IN {users:Array(UInt64)}
   AND bucket >= toDateTime({start:UInt32}, 'UTC') AND bucket < toDateTime({end:UInt32}, 'UTC')
-WHERE version >= {erased_before:Map(UInt32, UInt64)}[source]
-GROUP BY time, is_outbound
-ORDER BY time, is_outbound
+WHERE version >= {erased_before:Map(UInt64, Map(UInt32, UInt64))}[user_id][source]
+GROUP BY owner, time, is_outbound

@@ -1,5 +1,5 @@
 """What answers about a user are made from, against the real engine: the same rows wherever the
-range is cut into past and recent.
+range is cut into parts.
 
 The cases lie in `usage/{trend,costs,total,breakdown,savings}/*.yaml`, in the form of `test_sql`'s.
 """
@@ -19,10 +19,11 @@ from clickhouse_connect.driver.client import Client
 from query_api import slots
 from query_api.clickhouse import numbers_of
 from query_api.freshness import OVERDUE_S, Freshness
-from query_api.past import KeptNumbers
+from query_api.kept import KeptNumbers
+from query_api.known import Known
 from query_api.questions import Row, Rows, with_whole_days
-from query_api.recent import Known, Recent
 from query_api.sums import Numbers
+from query_api.tables import UserTables
 from query_api.user_usage import UserUsage
 from query_api.zones import DAY_S, LocalClock
 from tests.query_api.test_sql import expected, insert, value, without_zeros
@@ -56,15 +57,30 @@ def test_a_case(path: Path, lasting_client: Client) -> None:
         insert(lasting_client, table, rows)
     parameters = {name: value(given) for name, given in case["parameters"].items()}
     wanted = [expected(row) for row in case["expect"]]
-    for cut in _cuts(path.parent.name, parameters, case.get("rows", {})):
-        asker = Asker(lasting_client)
-        found = asyncio.run(_found(path.parent.name, asker, parameters, cut))
-        assert [without_zeros(row) for row in found] == wanted, cut
-        assert {"user_cells", "user_counterparties"} & set(asker.asked) or cut >= parameters["end"]
+    for cut, today in _cuts(path.parent.name, parameters, case.get("rows", {})):
+        asker, kept = Asker(lasting_client), KeptNumbers(1_000_000)
+        for user in _known(parameters, cut, today):
+            found = asyncio.run(_found(path.parent.name, asker, kept, parameters, user))
+            assert [without_zeros(row) for row in found] == wanted, (cut, today, user)
+        is_asked = {"user_cells", "user_counterparties"} & set(asker.asked)
+        assert is_asked or cut >= parameters["end"]
 
 
-def _cuts(kind: str, parameters: dict[str, Any], rows: dict[str, Any]) -> Iterator[int]:
-    """Midnights: everything is recent, some is, nothing is."""
+def _known(parameters: dict[str, Any], cut: int, today: int) -> Iterator[Known]:
+    """The user when nothing of him is kept, and when only what is of today has to be read."""
+    erased = yaml.safe_load(parameters.get("erased_before", "{}").replace(":", ": "))
+    for stamp in range(2):
+        yield Known(parameters["user_id"], 0, 0, stamp, erased, cut, today)
+
+
+def _cuts(kind: str, parameters: dict[str, Any], rows: dict[str, Any]) -> Iterator[tuple[int, int]]:
+    """Two midnights each: everything is of today, of the days before, past, or some is."""
+    for cut in _midnights(kind, parameters, rows):
+        for today in range(cut, -(-parameters["end"] // DAY_S) * DAY_S + 1, DAY_S):
+            yield cut, today
+
+
+def _midnights(kind: str, parameters: dict[str, Any], rows: dict[str, Any]) -> Iterator[int]:
     start, end = parameters["start"], parameters["end"]
     first, last = start // DAY_S * DAY_S, -(-end // DAY_S) * DAY_S
     if kind != "breakdown":
@@ -77,13 +93,12 @@ def _cuts(kind: str, parameters: dict[str, Any], rows: dict[str, Any]) -> Iterat
         yield first  # The case has no table of days for a past to be read from.
 
 
-async def _found(kind: str, asker: Asker, parameters: dict[str, Any], cut: int) -> Rows:
+async def _found(
+    kind: str, asker: Asker, kept: KeptNumbers, parameters: dict[str, Any], user: Known
+) -> Rows:
     overdue_before = parameters.get("overdue_before", 0)
     fresh = Freshness((overdue_before + OVERDUE_S) * 1000 if overdue_before else None)
-    erased = yaml.safe_load(parameters.get("erased_before", "{}").replace(":", ": "))
-    user = Known(parameters["user_id"], 0, 0, erased, cut)
-    kept = KeptNumbers(0)
-    asked = UserUsage(asker, Recent(asker, kept), kept, user, fresh)
+    asked = UserUsage(UserTables(asker), kept, user, fresh)
     start, end = parameters["start"], parameters["end"]
     if kind == "breakdown":
         rows = await asked.breakdown(start, end)

@@ -299,21 +299,24 @@ def test_an_erasure_makes_other_stamps_and_says_what_is_not_to_be_shown() -> Non
     asyncio.run(story())
 
 
-def test_only_a_late_change_is_one_of_the_past() -> None:
+def test_only_a_change_of_an_earlier_day_is_one_of_the_past_or_of_the_last_days() -> None:
     tables, clock = Tables({1: 50}, {(2, 1): 20}), Clock()
     clock.now = 100 * DAY_S + 5_000.0
 
     async def story() -> None:
         stamps = Stamps(tables, clock)
         marks = [await stamps.of_user(2)]
-        for oldest in (96 * DAY_S, 95 * DAY_S):
+        for oldest in (100 * DAY_S, 99 * DAY_S, 96 * DAY_S, 95 * DAY_S):
             tables.oldest = oldest
             tables.cells[2, 1] = tables.progress[1]
             tables.progress[1] += 1
             clock.now += 1
             marks.append(await stamps.of_user(2))
-        assert len({mark.stamp for mark in marks}) == 3
-        assert marks[0].past == marks[1].past != marks[2].past
+        assert len({mark.stamp for mark in marks}) == 5
+        assert len({mark.past for mark in marks[:4]}) == 1
+        assert marks[4].past != marks[3].past
+        assert marks[0].lately == marks[1].lately
+        assert len({mark.lately for mark in marks[1:]}) == 4
 
     asyncio.run(story())
 

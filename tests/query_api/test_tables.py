@@ -1,4 +1,4 @@
-"""Cells of many users in one query, and how little is asked when something or nothing changed."""
+"""Many users in one query, and how little is asked when something or nothing changed."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ import pytest
 
 from query_api import cells, counterparties
 from query_api.freshness import OVERDUE_S, Freshness
-from query_api.past import KeptNumbers
+from query_api.kept import KeptNumbers
+from query_api.known import Known
 from query_api.questions import ErasedBefore, Rows
-from query_api.recent import Known, Recent
 from query_api.sums import Numbers, nothing
-from query_api.together import MAX_USERS
+from query_api.tables import UserTables
 from query_api.user_usage import UserUsage
 from query_api.zones import DAY_S, clock_over
 
-_CUT = 96 * DAY_S
+_CUT, _TODAY = 96 * DAY_S, 100 * DAY_S
+_MOST = 32
 _COLUMNS = {
     "user_cells": 1 + cells.NONE.numbers.shape[1],
     "user_cell_counts": 1 + cells.NONE.counts.shape[1],
-    "user_kinds": cells.NONE.numbers.shape[1] - 1,
-    "user_kind_counts": cells.NONE.counts.shape[1] - 1,
-    "user_slots": 10,
-    "user_counterparties": 1 + counterparties.NONE.numbers.shape[1],
+    "user_kinds": cells.NONE.numbers.shape[1],
+    "user_kind_counts": cells.NONE.counts.shape[1],
+    "user_slots": 11,
+    "user_counterparties": 2 + counterparties.NONE.numbers.shape[1],
 }
 
 
@@ -40,7 +41,7 @@ class Asker:
         self.answering.set()
         self.cancelled = 0
         self.error: Exception | None = None
-        self.bounds: set[tuple[str, int]] = set()
+        self.spans: dict[str, tuple[int, int | None]] = {}
 
     async def ask(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows:
         raise AssertionError(question)
@@ -66,9 +67,9 @@ class Asker:
         return [sorted(asked["users"]) for name, asked in self.asked if name == "user_cells"]
 
     def names(self) -> list[str]:
-        """What was asked since this was called last; `bounds` says from or up to when."""
-        self.bounds = {
-            (name, asked["end" if "end" in asked else "start"])
+        """What was asked since this was called last; `spans` says from and up to when."""
+        self.spans = {
+            name: (asked["start"], asked.get("end"))
             for name, asked in self.asked
             if not name.endswith("counts")
         }
@@ -79,12 +80,13 @@ class Asker:
 
 def _known(
     user_id: int,
+    *,
     stamp: Hashable = 0,
+    lately: Hashable = 0,
     past: Hashable = 0,
-    cut: int = _CUT,
     erased_before: ErasedBefore | None = None,
 ) -> Known:
-    return Known(user_id, past, stamp, erased_before or {}, cut)
+    return Known(user_id, past, lately, stamp, erased_before or {}, _CUT, _TODAY)
 
 
 def _messages(found: cells.Cells) -> list[int]:
@@ -94,11 +96,11 @@ def _messages(found: cells.Cells) -> list[int]:
 def test_who_asks_while_a_query_runs_shares_the_next_one() -> None:
     async def story() -> None:
         asker = Asker()
-        recent = Recent(asker, KeptNumbers(0))
+        tables = UserTables(asker)
         asker.answering.clear()
         asking = []
         for user in range(1, 6):
-            asking.append(asyncio.create_task(recent.cells(_known(user))))
+            asking.append(asyncio.create_task(tables.cells(_known(user), _CUT)))
             await asyncio.sleep(0.001)
         asker.answering.set()
         found = await asyncio.gather(*asking)
@@ -111,32 +113,21 @@ def test_who_asks_while_a_query_runs_shares_the_next_one() -> None:
 def test_a_query_is_about_a_bounded_number_of_users() -> None:
     async def story() -> None:
         asker = Asker()
-        recent = Recent(asker, KeptNumbers(0))
-        users = range(1, 2 * MAX_USERS + 2)
-        found = await asyncio.gather(*(recent.cells(_known(user)) for user in users))
+        tables = UserTables(asker)
+        users = range(1, 2 * _MOST + 2)
+        found = await asyncio.gather(*(tables.cells(_known(user), _CUT) for user in users))
         assert [_messages(own) for own in found] == [[user] for user in users]
-        assert [len(asked) for asked in asker.users()] == [MAX_USERS, MAX_USERS, 1]
+        assert [len(asked) for asked in asker.users()] == [_MOST, _MOST, 1]
 
     asyncio.run(story())
 
 
-def test_users_with_another_cut_are_asked_for_apart() -> None:
+def test_users_with_another_span_are_asked_for_apart() -> None:
     async def story() -> None:
         asker = Asker()
-        recent = Recent(asker, KeptNumbers(0))
-        await asyncio.gather(recent.cells(_known(1)), recent.cells(_known(2, cut=_CUT - DAY_S)))
+        tables = UserTables(asker)
+        await asyncio.gather(tables.cells(_known(1), _CUT), tables.cells(_known(2), _TODAY))
         assert sorted(asker.users()) == [[1], [2]]
-
-    asyncio.run(story())
-
-
-def test_cells_are_kept_until_the_stamp_moves() -> None:
-    async def story() -> None:
-        asker = Asker()
-        recent = Recent(asker, KeptNumbers(10_000))
-        for stamp in (1, 1, 2, 1):
-            assert _messages(await recent.cells(_known(3, stamp))) == [3]
-        assert asker.users() == [[3], [3]]
 
     asyncio.run(story())
 
@@ -144,9 +135,9 @@ def test_cells_are_kept_until_the_stamp_moves() -> None:
 def test_the_last_one_who_leaves_ends_the_queries() -> None:
     async def story() -> None:
         asker = Asker()
-        recent = Recent(asker, KeptNumbers(0))
+        tables = UserTables(asker)
         asker.answering.clear()
-        both = [asyncio.create_task(recent.cells(_known(user))) for user in (1, 2)]
+        both = [asyncio.create_task(tables.cells(_known(user), _CUT)) for user in (1, 2)]
         await asyncio.sleep(0.001)
         both[0].cancel()
         await asyncio.sleep(0.001)
@@ -155,7 +146,7 @@ def test_the_last_one_who_leaves_ends_the_queries() -> None:
         await asyncio.sleep(0.001)
         assert asker.cancelled == 2
         asker.answering.set()
-        assert _messages(await recent.cells(_known(1))) == [1]
+        assert _messages(await tables.cells(_known(1), _CUT)) == [1]
 
     asyncio.run(story())
 
@@ -163,14 +154,14 @@ def test_the_last_one_who_leaves_ends_the_queries() -> None:
 def test_a_failure_reaches_all_who_wait_and_nobody_later() -> None:
     async def story() -> None:
         asker = Asker()
-        recent = Recent(asker, KeptNumbers(10_000))
+        tables = UserTables(asker)
         asker.error = OSError("gone")
         found = await asyncio.gather(
-            *(recent.cells(_known(user)) for user in (1, 2)), return_exceptions=True
+            *(tables.cells(_known(user), _CUT) for user in (1, 2)), return_exceptions=True
         )
         assert [str(error) for error in found] == ["gone", "gone"]
         asker.error = None
-        assert _messages(await recent.cells(_known(1))) == [1]
+        assert _messages(await tables.cells(_known(1), _CUT)) == [1]
 
     asyncio.run(story())
 
@@ -181,18 +172,19 @@ class Scene:
     def __init__(self) -> None:
         self.asker = Asker()
         self.kept = KeptNumbers(100_000)
-        self.recent = Recent(self.asker, self.kept)
+        self.tables = UserTables(self.asker)
 
-    def ask(self, end: int, as_of: int = 100 * DAY_S, **known: Any) -> list[str]:
+    def ask(self, end: int, as_of: int = _TODAY, **known: Any) -> list[str]:
         """Which questions a breakdown and slots up to `end` asked."""
 
         async def story() -> None:
-            user = _known(7, **known)
-            fresh = Freshness(as_of * 1000)
-            asked = UserUsage(self.asker, self.recent, self.kept, user, fresh)
+            user, fresh = _known(7, **known), Freshness(as_of * 1000)
+            asked = UserUsage(self.tables, self.kept, user, fresh)
             clock = clock_over(ZoneInfo("Europe/Berlin"), 40 * DAY_S - 3_600, end)
-            await asked.slots(clock, (clock.start, end - 30 * DAY_S))
-            await asked.breakdown(clock.start, end)
+            await asyncio.gather(
+                asked.slots(clock, (clock.start, end - 30 * DAY_S)),
+                asked.breakdown(clock.start, end),
+            )
             await asked.savings(clock.start, end, 3, 10)
 
         asyncio.run(story())
@@ -200,25 +192,55 @@ class Scene:
 
 
 _RECENT = ["user_cell_counts", "user_cells", "user_counterparties"]
-_PAST = ["user_counterparties", "user_kind_counts", "user_kinds", "user_slots"]
+_PAST = ["user_kind_counts", "user_kinds", "user_slots"]
+_START, _END = 40 * DAY_S - 3_600, _TODAY + 5_400
 
 
-def test_a_new_message_costs_what_is_recent_and_a_new_quarter_next_to_nothing() -> None:
+def test_everything_new_is_read_at_once() -> None:
     scene = Scene()
-    end = 100 * DAY_S + 5_400
-    assert scene.ask(end) == sorted([*_RECENT, *_PAST])
-    assert scene.ask(end) == []
-    assert scene.ask(end, stamp=1) == _RECENT
-    assert scene.ask(end + 900, stamp=1) == ["user_counterparties"]
-    assert scene.ask(end, stamp=2, past=1) == sorted([*_RECENT, *_PAST])
+    assert scene.ask(_END) == sorted([*_RECENT, *_PAST])
+    assert scene.asker.spans["user_cells"] == (_CUT, None)
+    assert scene.asker.spans["user_counterparties"] == (_START, _END)
+    assert scene.ask(_END) == []
+
+
+def test_a_new_message_costs_what_is_of_today() -> None:
+    scene = Scene()
+    scene.ask(_END)
+    assert scene.ask(_END, stamp=1) == _RECENT
+    assert scene.asker.spans == {
+        "user_cells": (_TODAY, None),
+        "user_counterparties": (_TODAY, _END),
+    }
+    assert scene.ask(_END, stamp=1) == []
+
+
+def test_a_new_quarter_costs_next_to_nothing() -> None:
+    scene = Scene()
+    scene.ask(_END)
+    scene.ask(_END, stamp=1)
+    assert scene.ask(_END + 900, stamp=1) == ["user_counterparties"]
+    assert scene.asker.spans == {"user_counterparties": (_TODAY, _END + 900)}
+
+
+def test_what_changes_an_earlier_day_costs_the_days_that_are_not_past() -> None:
+    scene = Scene()
+    scene.ask(_END)
+    assert scene.ask(_END, stamp=1, lately=1) == _RECENT
+    assert scene.asker.spans == {
+        "user_cells": (_CUT, None),
+        "user_counterparties": (_CUT, _END),
+    }
+    assert scene.ask(_END, stamp=2, lately=2, past=1) == sorted([*_RECENT, *_PAST])
 
 
 def test_a_late_event_or_an_erasure_makes_another_past() -> None:
     scene = Scene()
-    assert scene.ask(_CUT) == _PAST
+    every = ["user_counterparties", *_PAST]
+    assert scene.ask(_CUT) == every
     assert scene.ask(_CUT) == []
-    assert scene.ask(_CUT, past=1) == _PAST
-    assert scene.ask(_CUT, past=1, erased_before={0: 5}) == _PAST
+    assert scene.ask(_CUT, past=1) == every
+    assert scene.ask(_CUT, past=1, erased_before={0: 5}) == every
 
 
 @pytest.mark.parametrize(
@@ -226,7 +248,6 @@ def test_a_late_event_or_an_erasure_makes_another_past() -> None:
 )
 def test_where_the_tables_are_days_behind_less_is_past(behind_s: int, cut: int) -> None:
     scene = Scene()
-    scene.ask(100 * DAY_S, as_of=_CUT + OVERDUE_S - behind_s)
-    ends = {(name, cut) for name in ("user_cells", "user_slots", "user_kinds")}
-    both = {("user_counterparties", cut), ("user_counterparties", 100 * DAY_S)}
-    assert scene.asker.bounds == ends | both
+    scene.ask(_END, as_of=_CUT + OVERDUE_S - behind_s)
+    assert scene.asker.spans["user_cells"] == (cut, None)
+    assert scene.asker.spans["user_slots"][1] == scene.asker.spans["user_kinds"][1] == cut

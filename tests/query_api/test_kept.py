@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from query_api.past import KeptNumbers, past_end
-from query_api.zones import DAY_S
+from query_api.kept import KeptNumbers
 
-_NOW = 100 * DAY_S + 5_000
 _EXTREME = np.array([[0, -1, 2**63 - 1, 255], [1, 300, -(2**63), 0]], np.int64)
-
-
-def test_the_past_ends_at_midnight_before_the_72_hours_of_receipts() -> None:
-    assert past_end(_NOW) == 96 * DAY_S
-    assert past_end(101 * DAY_S - 0.5) == 96 * DAY_S
-    assert _NOW - past_end(_NOW) > 72 * 3600
 
 
 def test_numbers_come_back_as_they_were_and_as_int64() -> None:
