@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -42,7 +43,7 @@ def history_start(period: Period, now: float) -> int:
 
 def costs_by_hour(rows: Rows, clock: LocalClock) -> dict[int, int]:
     """Micro-USD of the hours that have any, from rows of hours or of parts of them, unordered."""
-    starts = clock.slots(HOUR_S)
+    starts = [start for start, *_ in _calendar(clock)]
     costs: dict[int, int] = defaultdict(int)
     for row in rows:
         costs[starts[bisect_right(starts, row["slot"]) - 1]] += row["cost_micros"]
@@ -51,18 +52,18 @@ def costs_by_hour(rows: Rows, clock: LocalClock) -> dict[int, int]:
 
 def hours_of(costs: Mapping[int, int], clock: LocalClock) -> list[Hour]:
     """Every hour of the clock's range; those that are not in `costs` cost nothing."""
+    return [Hour(*hour, costs.get(hour[0], 0)) for hour in _calendar(clock)]
+
+
+@lru_cache(maxsize=256)
+def _calendar(clock: LocalClock) -> list[tuple[int, int, int, int]]:
+    """Every hour of the clock's range but for its cost; the same for all users."""
     starts = clock.slots(HOUR_S)
     stretches = np.searchsorted(clock.starts, starts, side="right") - 1
     local_starts = (np.array(starts) + np.array(clock.offsets)[stretches]).tolist()
     return [
         # 1970-01-01 was a Thursday, three days after a Monday.
-        Hour(
-            start,
-            end,
-            (local + 3 * DAY_S) // HOUR_S % (7 * 24),
-            local // DAY_S,
-            costs.get(start, 0),
-        )
+        (start, end, (local + 3 * DAY_S) // HOUR_S % (7 * 24), local // DAY_S)
         for start, end, local in zip(starts, (*starts[1:], clock.end), local_starts, strict=True)
     ]
 
