@@ -13,7 +13,7 @@ from fastapi.security import HTTPBearer
 
 from query_api.backend import backend_of
 from query_api.errors import ForbiddenError
-from query_api.tokens import Principal, principal_of
+from query_api.tokens import Principal
 
 PUBLIC_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
 
@@ -33,7 +33,7 @@ class Role(HTTPBearer):
     async def __call__(self, request: Request) -> Principal:  # type: ignore[override]
         backend = backend_of(request)
         authorization = request.headers.getlist("authorization")
-        principal = await principal_of(authorization, backend.settings, backend.keys)
+        principal = await backend.tokens.principal_of(authorization)
         request.scope["user_id"] = principal.user_id
         request.scope["roles"] = principal.roles
         if allowance := await backend.users.take(principal.user_id):

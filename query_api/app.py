@@ -40,6 +40,7 @@ from query_api.settings import ApiSettings, load_settings
 from query_api.shared_answers import RedisAnswers
 from query_api.stamps import Stamps
 from query_api.tables import UserTables
+from query_api.tokens import Tokens
 from query_api.warming import Warmer
 from schemas.settings import clickhouse_arguments
 
@@ -80,7 +81,7 @@ def create_app(
             downloads=downloads,
             auditor=auditor,
             publisher=publisher,
-            keys=keys,
+            tokens=Tokens(settings, keys),
             users=Limiter("user", settings.user_requests_per_minute, clock, redis),
             stamps=stamps,
             cache=AnswerCache(settings.cache_mb * 1_000_000, metrics, _shared(settings, redis)),

@@ -14,7 +14,6 @@ from query_api.clickhouse import ClickHousePool
 from query_api.cursor import CursorSigner
 from query_api.downloads import Downloads
 from query_api.kept import KeptNumbers
-from query_api.keys import TokenKeys
 from query_api.limits import Limiter
 from query_api.metrics import Metrics
 from query_api.privacy import Publisher
@@ -22,6 +21,7 @@ from query_api.readiness import Probe
 from query_api.settings import ApiSettings
 from query_api.stamps import Stamps
 from query_api.tables import UserTables
+from query_api.tokens import Tokens
 from query_api.warming import Warmer
 
 
@@ -35,7 +35,7 @@ class Backend:
     downloads: Downloads
     auditor: Auditor
     publisher: Publisher
-    keys: TokenKeys
+    tokens: Tokens
     users: Limiter[int]
     stamps: Stamps
     cache: AnswerCache

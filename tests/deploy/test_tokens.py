@@ -13,7 +13,7 @@ from deploy.cli import app
 from deploy.data_dir import DataDirectory
 from query_api.keys import SharedKey
 from query_api.settings import ApiSettings
-from query_api.tokens import principal_of
+from query_api.tokens import Tokens
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_the_api_takes_it(directory: DataDirectory, options: list[str], roles: s
     made = token(directory, "--user-id", str(2**53 - 1), *options)
     settings = ApiSettings(jwt_secret=directory.jwt_secret())
     keys = SharedKey(directory.jwt_secret())
-    principal = asyncio.run(principal_of([f"Bearer {made}"], settings, keys))
+    principal = asyncio.run(Tokens(settings, keys).principal_of([f"Bearer {made}"]))
     assert (principal.user_id, principal.roles) == (2**53 - 1, roles)
 
 

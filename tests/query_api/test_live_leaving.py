@@ -135,12 +135,13 @@ def _ask(port: int, path: str, headers: dict[str, str]) -> socket.socket:
     return connection
 
 
-@pytest.mark.parametrize("path", ["/me/messages", "/me/sms-analytics"])
+# Analytics of several users share a query, see `test_tables`.
+@pytest.mark.parametrize(("path", "clients"), [("/me/messages", 2), ("/me/sms-analytics", 1)])
 def test_a_client_that_leaves_ends_its_query(
-    path: str, port: int, clickhouse_client: Client, bearer: Bearer
+    path: str, clients: int, port: int, clickhouse_client: Client, bearer: Bearer
 ) -> None:
-    connections = [_ask(port, path, bearer(user_id=user)) for user in (42, 43)]
-    _wait(lambda: _running(clickhouse_client) == 2)
+    connections = [_ask(port, path, bearer(user_id=42 + number)) for number in range(clients)]
+    _wait(lambda: _running(clickhouse_client) == clients)
     for connection in connections:
         connection.close()
     _wait(lambda: _running(clickhouse_client) == 0)

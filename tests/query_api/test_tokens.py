@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from fastapi.testclient import TestClient
 
 from query_api.errors import UnauthorizedError
-from query_api.keys import SharedKey
+from query_api.keys import Key, SharedKey
 from query_api.settings import ApiSettings
-from query_api.tokens import MAX_TOKEN_CHARACTERS, Principal, principal_of
+from query_api.tokens import MAX_TOKEN_CHARACTERS, Principal, Tokens
 from tests.query_api.credentials import SECRET, claims, signed
 
 _PATH = "/api/v1/analytics/me/sms-analytics"
@@ -176,7 +176,7 @@ def test_a_token_elsewhere_is_no_token(client: TestClient) -> None:
 
 
 def _principal(token: str, settings: ApiSettings) -> Principal:
-    return asyncio.run(principal_of([f"bearer {token}"], settings, SharedKey(SECRET)))
+    return asyncio.run(Tokens(settings, SharedKey(SECRET)).principal_of([f"bearer {token}"]))
 
 
 @pytest.mark.parametrize(
@@ -203,3 +203,38 @@ def test_a_token_that_expired_within_the_leeway(settings: ApiSettings) -> None:
 def test_an_expired_token_says_so(settings: ApiSettings) -> None:
     with pytest.raises(UnauthorizedError, match="has expired"):
         _principal(signed(claims(exp=1)), settings)
+
+
+def test_a_good_token_is_judged_again_once_it_has_expired_or_its_key_has_gone(
+    settings: ApiSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = []
+    decode = jwt.decode
+    monkeypatch.setattr(jwt, "decode", lambda *a, **b: decoded.append(1) or decode(*a, **b))
+    keys = SharedKey(SECRET)
+    tokens = Tokens(settings, keys)
+    token = signed(claims(exp=int(time.time()) + 2 - settings.jwt_leeway_s))
+
+    async def ask() -> int:
+        return (await tokens.principal_of([f"Bearer {token}"])).user_id
+
+    assert [asyncio.run(ask()) for _ in range(3)] == [42, 42, 42]
+    assert len(decoded) == 1
+    keys._key = Key("another-" + SECRET, "HS256")
+    with pytest.raises(UnauthorizedError, match="not valid"):
+        asyncio.run(ask())
+    keys._key = Key(SECRET, "HS256")
+    assert asyncio.run(ask()) == 42
+    assert len(decoded) == 3
+    time.sleep(2.1)
+    with pytest.raises(UnauthorizedError, match="has expired"):
+        asyncio.run(ask())
+    assert len(decoded) == 4
+
+
+def test_a_bad_token_is_never_remembered(settings: ApiSettings) -> None:
+    tokens = Tokens(settings, SharedKey(SECRET))
+    token = signed(claims(), SECRET[:-1] + "0")
+    for _ in range(2):
+        with pytest.raises(UnauthorizedError, match="not valid"):
+            asyncio.run(tokens.principal_of([f"Bearer {token}"]))
