@@ -12,8 +12,6 @@ from typing import Generic, TypeVar
 
 from query_api.questions import ErasedBefore
 
-_TURNS = 2
-
 Span = TypeVar("Span", bound=Hashable)
 Found = TypeVar("Found")
 
@@ -42,7 +40,7 @@ class Together(Generic[Span, Found]):
     ) -> None:
         self._ask = read
         self._most = most
-        self._turns = asyncio.Semaphore(_TURNS)
+        self._turn = asyncio.Lock()
         # By span: the batch that has not begun to read.
         self._open: dict[Span, _Batch[Span, Found]] = {}
 
@@ -71,7 +69,7 @@ class Together(Generic[Span, Found]):
         return batch
 
     async def _read(self, batch: _Batch[Span, Found]) -> Mapping[int, Found]:
-        async with self._turns:
+        async with self._turn:
             self._close(batch)
             return await self._ask(batch.users, batch.span)
 

@@ -105,7 +105,7 @@ def test_who_asks_while_a_query_runs_shares_the_next_one() -> None:
         asker.answering.set()
         found = await asyncio.gather(*asking)
         assert [_messages(own) for own in found] == [[user] for user in range(1, 6)]
-        assert asker.users() == [[1], [2], [3, 4, 5]]
+        assert asker.users() == [[1], [2, 3, 4, 5]]
 
     asyncio.run(story())
 
