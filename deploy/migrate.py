@@ -5,6 +5,7 @@ What was applied stands in the table `schema_migrations` beside the tables thems
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from deploy.errors import Unusable, clickhouse_sentence, sentences
 from schemas.migrations import MIGRATIONS, Migration
 from schemas.settings import clickhouse_arguments
+from streams.retention import kept_days
 
 # ENGINE: two processes that migrate at once write the same row twice; ReplacingMergeTree keeps
 # the newer. ORDER BY number: read whole. No PARTITION BY or TTL: a row is a migration.
@@ -29,6 +31,24 @@ CREATE TABLE IF NOT EXISTS schema_migrations
 ENGINE = ReplacingMergeTree(applied_at)
 ORDER BY number
 """
+
+# A migration may copy a table, which takes as long as the table is large: 9 million messages 20 to
+# 60 s on two cores (measured).
+_PATIENCE_S = 3600
+# A copy is of any number of months, and of blocks that fit into a small machine's memory: 512 MiB,
+# where ClickHouse's defaults need more than 1 GiB, and take as long (measured).
+_SETTINGS = {
+    "max_execution_time": 0,
+    "max_partitions_per_insert_block": 0,
+    "max_threads": 4,
+    "max_insert_threads": 4,
+    "min_insert_block_size_rows": 1 << 18,
+    "min_insert_block_size_bytes": 64 << 20,
+}
+
+_MADE_ANEW = re.compile(
+    r"^CREATE OR REPLACE TABLE (\w+)$.*?^(TTL .*) INTERVAL \d+ DAY$", re.M | re.S
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +91,8 @@ def migrate(url: str, known: Sequence[Migration] = MIGRATIONS) -> list[Migration
     """
     with sentences():
         _create_database(url)
-        with clickhouse_connect.get_client(**clickhouse_arguments(url)) as client:
+        arguments = clickhouse_arguments(url) | {"send_receive_timeout": _PATIENCE_S}
+        with clickhouse_connect.get_client(**arguments) as client:
             client.command(_LEDGER)
             missing = pending(known, read_applied(client))
             for migration in missing:
@@ -97,9 +118,23 @@ def _create_database(url: str) -> None:
 
 def _apply(client: Client, migration: Migration) -> None:
     try:
-        client.command(migration.sql)
+        client.command(_statement(client, migration.sql), settings=_SETTINGS)
     except ClickHouseError as error:
         title = f"{migration.number:04d}_{migration.name}"
         raise Unusable(f"The migration {title} failed. {clickhouse_sentence(str(error))}") from None
     row = [migration.number, migration.name, migration.checksum]
     client.insert("schema_migrations", [row], column_names=["number", "name", "checksum"])
+
+
+def _statement(client: Client, sql: str) -> str:
+    """A migration's SQL; a table that it makes anew keeps rows for as long as an operator said.
+
+    With the default's TTL, older rows would go before the settings' is given to the table again.
+    """
+    match = _MADE_ANEW.search(sql)
+    if match is None:
+        return sql
+    ((table,),) = client.query(f"SHOW CREATE TABLE {match[1]}").result_rows
+    days = kept_days(table)
+    kept = f"{match[2]} INTERVAL {days} DAY" if days else ""
+    return sql[: match.start(2)] + kept + sql[match.end() :]

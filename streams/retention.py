@@ -30,8 +30,13 @@ def apply_retention(client: Client, settings: Settings) -> list[str]:
         if table not in wanted:
             continue
         column, days = wanted[table]
-        kept = _DAYS.search(text)
-        if kept is None or int(kept[1]) != days:
+        if kept_days(text) != days:
             client.command(f"ALTER TABLE {table} MODIFY TTL {column} + INTERVAL {days} DAY")
             done.append(f"{table} keeps rows for {days} days")
     return done
+
+
+def kept_days(create_table: str) -> int | None:
+    """How long a table keeps rows, by its `create_table_query`; None is for ever."""
+    kept = _DAYS.search(create_table)
+    return int(kept[1]) if kept else None
