@@ -1,0 +1,106 @@
+"""Migrations that copy tables: rows, retention, and the view that fills another table."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import clickhouse_connect
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from deploy.migrate import migrate
+from schemas import rows
+from schemas.migrations import MIGRATIONS
+from schemas.settings import clickhouse_arguments
+
+pytestmark = pytest.mark.live
+
+_BEFORE = 23
+_SMALL = "index_granularity = 1024, min_compress_block_size = 8192, max_compress_block_size = 65536"
+_SETTINGS = {
+    rows.USER_15M: _SMALL,
+    rows.USAGE_LOG: _SMALL,
+    rows.USER_1D: "index_granularity = 256, min_compress_block_size = 4096,"
+    " max_compress_block_size = 65536",
+}
+_COPIED = {
+    rows.USAGE_LOG: "toDateTime(occurred_at)",
+    rows.USER_15M: "bucket",
+    rows.USER_TOTALS_15M: "bucket",
+}
+_MONTHS = 120
+_MONTH = "toStartOfMonth(now('UTC')) - INTERVAL number MONTH"
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def before(clickhouse: str) -> Iterator[str]:
+    """The URL of a database as it was before tables were copied into smaller granules."""
+    url = f"{clickhouse.removesuffix('/default')}/before_{next(_numbers)}"
+    migrate(url, MIGRATIONS[:_BEFORE])
+    yield url
+    with _client(clickhouse) as client:
+        client.command(f"DROP DATABASE {url.rpartition('/')[2]}")
+
+
+def _client(url: str) -> Client:
+    return clickhouse_connect.get_client(**clickhouse_arguments(url))
+
+
+def _fill(client: Client) -> None:
+    """A message and a cell a month for ten years, the oldest twice: a new version replaces it."""
+    for months in (_MONTHS, 1):
+        client.command(
+            "INSERT INTO usage_log (user_id, occurred_at, message_sid, version, rate_origin,"
+            f" user_decision, history_position) SELECT 7, {_MONTH}, concat('SM', toString(number)),"
+            f" {months}, 'twilio', 'erased', [number] FROM numbers({months})"
+            " SETTINGS max_partitions_per_insert_block = 0"
+        )
+        client.command(
+            "INSERT INTO user_usage_15m (user_id, bucket, version, messages, error_codes,"
+            f" error_messages) SELECT 7, {_MONTH}, {_MONTHS} - {months}, {months}, [30003],"
+            f" [number] FROM numbers({months}) SETTINGS max_partitions_per_insert_block = 0"
+        )
+
+
+def _rows(client: Client, table: str) -> list[tuple[object, ...]]:
+    order = "message_sid" if table == rows.USAGE_LOG else "bucket"
+    found = client.query(f"SELECT * FROM {table} FINAL ORDER BY {order}")
+    return [found.column_names, *map(tuple, found.result_rows)]
+
+
+def test_rows_and_their_retention_are_those_of_before(before: str) -> None:
+    with _client(before) as client:
+        for table, column in _COPIED.items():
+            client.command(f"ALTER TABLE {table} MODIFY TTL {column} + INTERVAL 4000 DAY")
+        _fill(client)
+        held = {table: _rows(client, table) for table in _COPIED}
+        assert [len(found) for found in held.values()] == [_MONTHS + 1] * 3
+        assert migrate(before) == list(MIGRATIONS[_BEFORE:])
+        for table in _COPIED:
+            client.command(f"OPTIMIZE TABLE {table} FINAL")  # as merges do: what is expired goes
+        assert {table: _rows(client, table) for table in _COPIED} == held
+
+
+def test_the_tables_have_the_new_settings(before: str) -> None:
+    migrate(before)
+    with _client(before) as client:
+        for table, settings in _SETTINGS.items():
+            ((text,),) = client.query(f"SHOW CREATE TABLE {table}").result_rows
+            assert text.endswith(f" + toIntervalDay(400)\nSETTINGS {settings}")
+        ((text,),) = client.query(f"SHOW CREATE TABLE {rows.USAGE_LOG}").result_rows
+        assert "INDEX sid_bloom message_sid TYPE bloom_filter(0.001) GRANULARITY 8\n" in text
+
+
+def test_the_view_fills_its_table_afterwards_and_saw_nothing_of_the_copy(before: str) -> None:
+    cell = "INSERT INTO user_usage_15m (user_id, bucket, version, messages) VALUES (7, {}, {}, {})"
+    with _client(before) as client:
+        client.command(cell.format("toStartOfHour(now())", 1, 5))
+        migrate(before)
+        ((count,),) = client.query("SELECT count() FROM user_totals_15m").result_rows
+        assert count == 1
+        client.command(cell.format("toStartOfHour(now())", 2, 6))
+        client.command(cell.format("toStartOfDay(now()) - INTERVAL 1 DAY", 3, 1))
+        found = client.query("SELECT messages FROM user_totals_15m FINAL ORDER BY bucket")
+        assert found.result_rows == [(1,), (6,)]
