@@ -4,7 +4,8 @@
 -- To be applied while no worker runs: what one writes meanwhile would be missing in the new table.
 -- ENGINE, ORDER BY, PARTITION BY, TTL: as they were. The settings: as those of user_usage_15m
 --   (migration 25).
--- INDEX sid_bloom: over 8 granules now, so as many messages as before: as large, and as selective.
+-- INDEX sid_bloom: over 8 granules now, so as many messages as before, and ten times as selective: a
+--   look-up of a hundred sids read every tenth granule for nothing.
 CREATE OR REPLACE TABLE usage_log
 (
     user_id              UInt64,
@@ -52,7 +53,7 @@ CREATE OR REPLACE TABLE usage_log
     history_price_micros Array(Nullable(Int64)),
     history_at_ms        Array(Int64),
     history_fee_exempt   Array(UInt8),
-    INDEX sid_bloom message_sid TYPE bloom_filter(0.001) GRANULARITY 8
+    INDEX sid_bloom message_sid TYPE bloom_filter(0.0001) GRANULARITY 8
 )
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(occurred_at)

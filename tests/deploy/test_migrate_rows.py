@@ -90,7 +90,7 @@ def test_the_tables_have_the_new_settings(before: str) -> None:
             ((text,),) = client.query(f"SHOW CREATE TABLE {table}").result_rows
             assert text.endswith(f" + toIntervalDay(400)\nSETTINGS {settings}")
         ((text,),) = client.query(f"SHOW CREATE TABLE {rows.USAGE_LOG}").result_rows
-        assert "INDEX sid_bloom message_sid TYPE bloom_filter(0.001) GRANULARITY 8\n" in text
+        assert "INDEX sid_bloom message_sid TYPE bloom_filter(0.0001) GRANULARITY 8\n" in text
 
 
 def test_the_view_fills_its_table_afterwards_and_saw_nothing_of_the_copy(before: str) -> None:
