@@ -1,7 +1,7 @@
 """One user's cells as numbers, and the breakdown that they add up to. Pure.
 
-`user_cells` gives single cells, `user_kinds` sums of the past; both have the same counters. The
-histograms and error codes of the cells stand in a table of their own, a row for each count.
+`user_cells` gives single cells, `user_kinds` sums of the past. Histograms and error codes stand in
+a table of their own, a row for each count.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ _COLUMNS = (*_KEY, *_SUMS, "processing_max_us")
 _COUNTS = (*_KEY, "is_error", "key", "number")
 _ARRAYS = (("processing_bins", "processing_counts"), ("error_codes", "error_messages"))
 """By is_error."""
+_COUNTER = 2
+"""`what` of `user_kinds`: below are bins and error codes, from here on the columns of cells."""
 _KEYS = 2**31
 """More than any bin or error code."""
 
@@ -67,9 +69,17 @@ def joined(*parts: Cells) -> Cells:
     )
 
 
-def timed(found: Numbers, time: int) -> Numbers:
-    """Rows of `user_kinds` or `user_kind_counts`, as cells of one time."""
-    return np.insert(found, 1, time, axis=1)
+def of_kinds(time: int, found: Numbers) -> Cells:
+    """The rows of one owner in `user_kinds`, as cells of one time."""
+    timed = np.insert(found, 0, time, axis=1)
+    kind_of = _kinds(timed)
+    kinds, order, begins = groups(kind_of)
+    numbers = np.zeros((len(kinds), len(_COLUMNS)), np.int64)
+    numbers[:, : len(_KEY)] = timed[order[begins], : len(_KEY)]
+    is_counter = found[:, 3] >= _COUNTER
+    column, number = found[is_counter, 4:].T
+    numbers[np.searchsorted(kinds, kind_of[is_counter]), len(_KEY) + column] = number
+    return Cells(numbers, timed[~is_counter])
 
 
 def folded(cells: Cells) -> Cells:

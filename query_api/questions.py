@@ -103,15 +103,8 @@ async def user_slots(
 async def user_kinds(
     asker: Asker, users: Mapping[int, ErasedBefore], start: int, end: int
 ) -> Numbers:
-    """Some users' counters by direction, type and country."""
+    """Some users' counters, histograms and error codes by direction, type and country."""
     return await _numbers(asker, "user_kinds", _of_users(users) | with_whole_days(start, end))
-
-
-async def user_kind_counts(
-    asker: Asker, users: Mapping[int, ErasedBefore], start: int, end: int
-) -> Numbers:
-    """Some users' histograms and error codes by direction, type and country."""
-    return await _numbers(asker, "user_kind_counts", _of_users(users) | with_whole_days(start, end))
 
 
 async def user_counterparties(

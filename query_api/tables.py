@@ -64,11 +64,9 @@ class UserTables:
     async def _read_kinds(
         self, users: Mapping[int, ErasedBefore], span: _Span
     ) -> Mapping[int, Cells]:
-        found = await asyncio.gather(
-            questions.user_kinds(self._asker, users, *span),
-            questions.user_kind_counts(self._asker, users, *span),
-        )
-        return cells.by_owner(*(cells.timed(part, span[0]) for part in found))
+        found = await questions.user_kinds(self._asker, users, *span)
+        rows = by_key(found[:, 0], found[:, 1:])
+        return {owner: cells.of_kinds(span[0], own) for owner, own in rows}
 
     async def _read_cells(
         self, users: Mapping[int, ErasedBefore], since: int

@@ -25,8 +25,7 @@ _MOST = 32
 _COLUMNS = {
     "user_cells": 1 + cells.NONE.numbers.shape[1],
     "user_cell_counts": 1 + cells.NONE.counts.shape[1],
-    "user_kinds": cells.NONE.numbers.shape[1],
-    "user_kind_counts": cells.NONE.counts.shape[1],
+    "user_kinds": 7,
     "user_slots": 11,
     "user_counterparties": 2 + counterparties.NONE.numbers.shape[1],
 }
@@ -192,7 +191,7 @@ class Scene:
 
 
 _RECENT = ["user_cell_counts", "user_cells", "user_counterparties"]
-_PAST = ["user_kind_counts", "user_kinds", "user_slots"]
+_PAST = ["user_kinds", "user_slots"]
 _START, _END = 40 * DAY_S - 3_600, _TODAY + 5_400
 
 
