@@ -1,8 +1,8 @@
 """Memory of the workers over very many messages of very many users: `python -m bench.memory`.
 
 50,000,000 records of 1,000,000 users over one day of event time (a tenth of them of a thousandth
-of the users, 3 % duplicates and 15 % receipts of any age) go through two workers, as `up` runs
-them. They are sent in slices, and what is durable is deleted from the log, so that the broker's
+of the users, 3 % duplicates and 15 % receipts, one in a hundred of them of any age) go through two
+workers, as `up` runs them. They are sent in slices, and what is durable is deleted from the log, so that the broker's
 disk stays small. After each slice the resident memory of each worker is read.
 """
 

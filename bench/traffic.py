@@ -15,7 +15,8 @@ from confluent_kafka import Producer
 from schemas.topics import USAGE
 
 _WAITING = 400_000
-_SOON = 12  # half of them within the last 5,000th part of all messages, a tenth beyond a quarter
+_LATEST = 20_000
+_ANY_AGE_RATIO = 0.01
 _GOLDEN = 0x9E3779B97F4A7C15  # Fibonacci hashing: any run of numbers is spread evenly
 _SHAPES = [
     ("outbound", "sms", "US", "sent"),
@@ -31,7 +32,7 @@ class Traffic:
 
     `skew` 1: all users send as often; 3: a tenth of the events is of a thousandth of the users.
     Each user's messages are of two kinds. A share of the events repeats an earlier message or is a
-    receipt of one, of any age.
+    receipt of one: most of one of the last 20,000, one in a hundred of one of any age.
     """
 
     def __init__(
@@ -79,13 +80,18 @@ class Traffic:
         draw = seeded.random()
         duplicates, receipts = self._shares
         if draw < receipts and self.messages:
-            # Most follow soon, some after any time.
-            number = self.messages - 1 - int(self.messages * seeded.random() ** _SOON)
+            number = self.messages - 1 - self._age(seeded)
             is_receipt = draw >= duplicates
         else:
             number, is_receipt = self.messages, False
             self.messages += 1
         self._produce(number, self._receipt(number) if is_receipt else self._message(number))
+
+    def _age(self, seeded: random.Random) -> int:
+        """How many messages ago the one was that is repeated."""
+        if seeded.random() < _ANY_AGE_RATIO:
+            return int(self.messages * seeded.random())
+        return int(min(self.messages, _LATEST) * seeded.random() ** 3)
 
     def _produce(self, number: int, value: str) -> None:
         self._producer.produce(USAGE, value, str(self._user(number)))
