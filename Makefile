@@ -35,12 +35,13 @@ faults: setup ## ClickHouse failing for a minute, then seeds 1-200 of random fau
 	@$(BIN)/python -m tests.faults.seeded.runs 1-200 --results docs/faults.ndjson --report docs/faults.md
 	@$(BIN)/python -m tests.faults.control.runs 1-6 --results docs/faults-control.ndjson --report docs/faults.md
 
-bench: setup ## other engines, time to visibility, backfill, a large report, 1,000 clients, into bench/RESULTS.md (Java engines need Maven)
+bench: setup ## other engines, time to visibility, backfill, a large report, restart, memory, 1,000 clients, into bench/RESULTS.md (Java engines need Maven)
 	@$(BIN)/python -m bench.engines --growth 1000000
 	@$(BIN)/python -m bench.visible
 	@$(BIN)/python -m bench.backfill
 	@$(BIN)/python -m bench.download
 	@$(BIN)/python -m bench.restart
+	@$(BIN)/python -m bench.memory
 	@$(BIN)/python -m bench.clients
 	@$(BIN)/python -m bench.clients --times 100
 

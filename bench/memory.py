@@ -1,9 +1,9 @@
 """Memory of the workers over very many messages of very many users: `python -m bench.memory`.
 
-50,000,000 records of 1,000,000 users over one day of event time (a tenth of them of a thousandth
+50,000,000 records of 1,000,000 users over ten days of event time (a tenth of them of a thousandth
 of the users, 3 % duplicates and 15 % receipts, one in a hundred of them of any age) go through two
-workers, as `up` runs them. They are sent in slices, and what is durable is deleted from the log, so that the broker's
-disk stays small. After each slice the resident memory of each worker is read.
+workers, as `up` runs them. They are sent in slices, and what is durable is deleted from the log, so
+that the broker's disk stays small. After each slice the resident memory of each worker is read.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def main() -> int:
     arguments.add_argument("--events", type=int, default=50_000_000)
     arguments.add_argument("--users", type=int, default=1_000_000)
     arguments.add_argument("--workers", type=int, default=2)
-    arguments.add_argument("--hot-cells", type=int, default=4_000_000, help="of each worker")
+    arguments.add_argument("--days", type=int, default=10, help="of event time")
+    arguments.add_argument("--hot-cells", type=int, default=3_000_000, help="of each worker")
     options = arguments.parse_args()
     with running() as platform:
         return _measure(platform, options)
@@ -53,8 +54,8 @@ def _measure(platform: Platform, options: argparse.Namespace) -> int:
     traffic = Traffic(
         platform.bootstrap,
         users=options.users,
-        start_ms=floor_to(time.time_ns() // 1_000_000 - DAY_MS, BUCKET_MS),
-        step_ms=DAY_MS / options.events,
+        start_ms=floor_to(time.time_ns() // 1_000_000 - options.days * DAY_MS, BUCKET_MS),
+        step_ms=options.days * DAY_MS / options.events,
         skew=3.0,
         duplicates=0.03,
         receipts=0.15,
