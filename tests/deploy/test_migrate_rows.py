@@ -18,11 +18,12 @@ pytestmark = pytest.mark.live
 
 _BEFORE = 23
 _SMALL = "index_granularity = 1024, min_compress_block_size = 8192, max_compress_block_size = 65536"
+_MERGED = "min_age_to_force_merge_seconds = 86400, min_age_to_force_merge_on_partition_only = 1"
 _SETTINGS = {
-    rows.USER_15M: _SMALL,
-    rows.USAGE_LOG: _SMALL,
+    rows.USER_15M: f"{_SMALL}, {_MERGED}",
+    rows.USAGE_LOG: f"{_SMALL}, {_MERGED}",
     rows.USER_1D: "index_granularity = 256, min_compress_block_size = 4096,"
-    " max_compress_block_size = 65536",
+    f" max_compress_block_size = 65536, {_MERGED}",
 }
 _COPIED = {
     rows.USAGE_LOG: "toDateTime(occurred_at)",

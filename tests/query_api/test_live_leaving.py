@@ -38,6 +38,7 @@ def _settings(url: str) -> ApiSettings:
         report_max_seconds=60,
         query_max_rows=10**15,
         pool_size=2,
+        cache_mb=0,  # So that nothing is computed ahead, which would be a slow query of nobody's.
     )
 
 
