@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 
 from query_api.questions import Rows
-from query_api.sums import Numbers, by_key, groups, nothing, summed
+from query_api.sums import Numbers, by_key, groups, nothing
 from schemas.rows import COUNTERS
 
 _KEY = ("time", "is_outbound", "is_mms", "country")
-_SUMS = COUNTERS[: COUNTERS.index("processing_max_us")]
-_COLUMNS = (*_KEY, *_SUMS, "processing_max_us")
+_COLUMNS = (*_KEY, *COUNTERS[: COUNTERS.index("processing_max_us") + 1])
 _COUNTS = (*_KEY, "is_error", "key", "number")
 _ARRAYS = (("processing_bins", "processing_counts"), ("error_codes", "error_messages"))
 """By is_error."""
@@ -113,18 +112,13 @@ def breakdown(cells: Cells) -> Rows:
     processing time, and parallel arrays of bins and of error codes with their messages."""
     if not len(cells.numbers):
         return []
-    kinds, order, begins = groups(_kinds(cells.numbers))
-    first = len(_KEY)
-    sums = np.add.reduceat(cells.numbers[order, first:-1], begins, axis=0)
-    longest = np.maximum.reduceat(cells.numbers[order, -1], begins)
-    counts = {kind: _arrays(own) for kind, own in by_key(_kinds(cells.counts), cells.counts)}
+    sums = folded(cells)
+    kinds = _kinds(sums.numbers)
+    counts = {kind: _arrays(own) for kind, own in by_key(_kinds(sums.counts), sums.counts)}
     empty = _arrays(NONE.counts)
     return [
-        _key(kind)
-        | dict(zip(_SUMS, row, strict=True))
-        | {"processing_max_us": most}
-        | counts.get(kind, empty)
-        for kind, row, most in zip(kinds.tolist(), sums.tolist(), longest.tolist(), strict=True)
+        _key(kind) | dict(zip(_COLUMNS[len(_KEY) :], row, strict=True)) | counts.get(kind, empty)
+        for kind, row in zip(kinds.tolist(), sums.numbers[:, len(_KEY) :].tolist(), strict=True)
     ]
 
 
@@ -145,11 +139,9 @@ def country_of(code: int) -> str:
 
 
 def _arrays(counts: Numbers) -> dict[str, list[int]]:
-    """The histogram and the error codes of one kind's rows."""
+    """The histogram and the error codes of one kind's sums."""
     found: dict[str, list[int]] = {}
     for is_error, (keys, numbers) in enumerate(_ARRAYS):
-        own = counts[counts[:, -3] == is_error]
-        distinct, sums = summed(own[:, -2], own[:, -1])
-        is_any = sums != 0
-        found |= {keys: distinct[is_any].tolist(), numbers: sums[is_any].tolist()}
+        own = counts[(counts[:, -3] == is_error) & (counts[:, -1] != 0)]
+        found |= {keys: own[:, -2].tolist(), numbers: own[:, -1].tolist()}
     return found

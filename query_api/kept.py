@@ -38,9 +38,11 @@ class KeptNumbers:
 
     def put(self, key: Hashable, tables: Sequence[Numbers]) -> None:
         """Keep the tables of a key."""
+        if key in self._kept:
+            return
         packed = tuple(_narrow(table) for table in tables)
         size = sum(column.nbytes + _COLUMN_BYTES for columns in packed for column in columns)
-        if size > self._max_bytes or key in self._kept:
+        if size > self._max_bytes:
             return
         self._kept[key] = packed, size
         self._bytes += size
