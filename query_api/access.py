@@ -48,18 +48,18 @@ as_user = Role("user", "admin")
 as_admin = Role("admin")
 
 
+def role_of(dependant: Dependant | None) -> Role | None:
+    """The role that a route asks for, if it does."""
+    found = (inner.call for inner in (dependant.dependencies if dependant else ()))
+    return next((call for call in found if isinstance(call, Role)), None)
+
+
 def forbid_open_routes(app: FastAPI) -> None:
     """Raise RuntimeError naming every route that has no role and is not public."""
     found = [
         str(route.path)
         for route in iter_route_contexts(app.routes)
-        if route.path not in PUBLIC_PATHS and not _has_role(getattr(route, "dependant", None))
+        if route.path not in PUBLIC_PATHS and role_of(getattr(route, "dependant", None)) is None
     ]
     if found:
         raise RuntimeError(f"routes without a role: {', '.join(found)}")
-
-
-def _has_role(dependant: Dependant | None) -> bool:
-    return dependant is not None and any(
-        isinstance(inner.call, Role) for inner in dependant.dependencies
-    )

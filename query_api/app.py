@@ -126,11 +126,14 @@ def create_app(
     addresses: Limiter[str] = Limiter("address", settings.address_failures_per_minute, clock, redis)
     app.add_middleware(Edge, metrics=metrics, addresses=addresses)
     problems.install(app)
-    app.include_router(root.router)
+    # Routes are tried one after the other: what is asked most stands first.
+    app.include_router(me.answers)
     app.include_router(me.router)
+    app.include_router(admin.answers)
     app.include_router(admin.router)
     app.include_router(reports.router)
     app.include_router(privacy.router)
+    app.include_router(root.router)
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
     forbid_open_routes(app)
     return app

@@ -8,10 +8,10 @@ from __future__ import annotations
 import logging
 import re
 import uuid
+from collections.abc import Iterable
 from time import perf_counter
 
 from fastapi import Request
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,20 +29,23 @@ from query_api.problems import problem_response
 
 log = logging.getLogger("query_api")
 
+Header = tuple[bytes, bytes]
+
 MAX_URI_BYTES = 4096
 MAX_BODY_BYTES = 64 * 1024
 _BODY_TOO_LONG = f"A body may be {MAX_BODY_BYTES} bytes long."
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_REQUEST_ID_HEADER = b"x-request-id"
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _UNMATCHED = "(none)"
 _HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "Strict-Transport-Security": "max-age=31536000",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
+    b"cache-control": b"no-store",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"referrer-policy": b"no-referrer",
+    b"strict-transport-security": b"max-age=31536000",
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
 }
 
 
@@ -67,7 +70,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _add_headers(scope, MutableHeaders(scope=message))
+                message["headers"] = _with_headers(scope, message.get("headers", ()))
             await send(message)
 
         async def send_unless_too_many(message: Message) -> None:
@@ -113,6 +116,7 @@ class Edge:
         """One more failing request of this address; raises `TooManyRequestsError`."""
         address = scope["client"][0] if scope.get("client") else ""
         if allowance := await self.addresses.take(address):
+            scope["rate_limit"] = allowance
             allowance.check()
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
@@ -132,11 +136,15 @@ class Edge:
         ACCESS.info("request", extra=fields)
 
 
-def _add_headers(scope: Scope, headers: MutableHeaders) -> None:
-    headers["X-Request-ID"] = scope["request_id"]
-    allowance = scope.get("rate_limit")
-    for name, value in (_HEADERS | (allowance.headers if allowance else {})).items():
-        headers.setdefault(name, value)
+def _with_headers(scope: Scope, headers: Iterable[Header]) -> list[Header]:
+    """The headers of an answer, and those of every answer that it does not set itself."""
+    given = dict(_HEADERS)
+    if allowance := scope.get("rate_limit"):
+        given |= allowance.headers
+    own = [header for header in headers if header[0] != _REQUEST_ID_HEADER]
+    for name, _ in own:
+        given.pop(name, None)
+    return [*own, (_REQUEST_ID_HEADER, scope["request_id"].encode()), *given.items()]
 
 
 def _too_long(scope: Scope) -> ApiError | None:
@@ -178,6 +186,6 @@ def _limited(receive: Receive) -> Receive:
 def _request_id(scope: Scope) -> str:
     """The caller's X-Request-ID if it is harmless in logs and headers, else a new one."""
     for name, value in scope["headers"]:
-        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+        if name == _REQUEST_ID_HEADER and _REQUEST_ID.fullmatch(value):
             return str(value, "ascii")
     return uuid.uuid4().hex

@@ -14,6 +14,8 @@ CLIENT_LEFT = 499
 _READS = frozenset({"GET", "HEAD"})
 _AHEAD = 8
 """Messages of a body that are read before the app asks for them."""
+_AT_ONCE_S = 0.01
+"""What is answered so soon is not worth watching its client."""
 
 
 async def answer_until_left(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -24,6 +26,7 @@ async def answer_until_left(app: ASGIApp, scope: Scope, receive: Receive, send: 
     task = asyncio.current_task()
     assert task is not None
     inbox: asyncio.Queue[Message] = asyncio.Queue(_AHEAD)
+    listening: asyncio.Task[None] | None = None
     has_left = is_complete = False
 
     async def listen() -> None:
@@ -38,7 +41,13 @@ async def answer_until_left(app: ASGIApp, scope: Scope, receive: Receive, send: 
             has_left = True
             task.cancel()
 
+    def begin_to_listen() -> None:
+        nonlocal listening
+        if listening is None:
+            listening = asyncio.create_task(listen())
+
     async def receive_next() -> Message:
+        begin_to_listen()
         return await inbox.get()
 
     async def send_on(message: Message) -> None:
@@ -46,7 +55,7 @@ async def answer_until_left(app: ASGIApp, scope: Scope, receive: Receive, send: 
         is_complete = message["type"] == "http.response.body" and not message.get("more_body")
         await send(message)
 
-    listening = asyncio.create_task(listen())
+    timer = asyncio.get_running_loop().call_later(_AT_ONCE_S, begin_to_listen)
     try:
         await app(scope, receive_next, send_on)
     except asyncio.CancelledError:
@@ -54,4 +63,6 @@ async def answer_until_left(app: ASGIApp, scope: Scope, receive: Receive, send: 
             raise
         task.uncancel()
     finally:
-        listening.cancel()
+        timer.cancel()
+        if listening is not None:
+            listening.cancel()

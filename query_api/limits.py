@@ -35,21 +35,20 @@ class Allowance:
     wait_s: int
 
     @property
-    def headers(self) -> dict[str, str]:
-        """For every answer that was counted."""
+    def headers(self) -> dict[bytes, bytes]:
+        """For every answer that was counted, as they are sent."""
         return {
-            "RateLimit-Limit": str(self.limit),
-            "RateLimit-Remaining": str(self.remaining),
-            "RateLimit-Reset": str(self.reset_s),
+            b"ratelimit-limit": b"%d" % self.limit,
+            b"ratelimit-remaining": b"%d" % self.remaining,
+            b"ratelimit-reset": b"%d" % self.reset_s,
         }
 
     def check(self) -> None:
         """Raise `TooManyRequestsError` unless it is allowed."""
         if not self.is_allowed:
-            headers = self.headers | {"Retry-After": str(self.wait_s)}
             raise TooManyRequestsError(
                 f"At most {self.limit} requests a minute; ask again in {self.wait_s} s.",
-                headers=headers,
+                headers={"Retry-After": str(self.wait_s)},
             )
 
 

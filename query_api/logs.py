@@ -12,6 +12,7 @@ import sys
 from datetime import UTC, datetime
 
 ACCESS = logging.getLogger("query_api.access")
+_JSON = json.JSONEncoder(ensure_ascii=False)
 _FIELDS = ("request_id", "method", "route", "status", "duration_ms", "user_id")
 
 
@@ -28,7 +29,7 @@ class JsonFormatter(logging.Formatter):
         entry |= {name: record.__dict__[name] for name in _FIELDS if name in record.__dict__}
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False)
+        return _JSON.encode(entry)
 
 
 def configure() -> None:

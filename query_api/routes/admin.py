@@ -22,6 +22,7 @@ from query_api.parameters import (
 )
 from query_api.performance import system_performance
 from query_api.routes.documented import ERRORS, NOT_MODIFIED
+from query_api.routes.judged import JudgedOnce
 from query_api.stamps import Reading
 from query_api.system_analytics import system_analytics
 from query_api.user_analytics import user_analytics
@@ -32,14 +33,19 @@ from schemas.api.performance import SystemPerformance
 from schemas.api.system import SystemAnalytics
 from schemas.api.usage import UserAnalytics
 
+answers = APIRouter(
+    tags=["admin"],
+    dependencies=[Depends(as_admin)],
+    responses=ERRORS | NOT_MODIFIED,
+    route_class=JudgedOnce,
+)
 router = APIRouter(tags=["admin"], dependencies=[Depends(as_admin)], responses=ERRORS)
 
 
-@router.get(
+@answers.get(
     "/api/v1/analytics/admin/sms-analytics/system",
     summary="The system's usage",
     response_model=SystemAnalytics,
-    responses=NOT_MODIFIED,
 )
 async def system_sms_analytics(
     request: Request,
@@ -58,11 +64,10 @@ async def system_sms_analytics(
     return await answer(backend, request, None, now, make)
 
 
-@router.get(
+@answers.get(
     "/api/v1/analytics/admin/users/{user_id}/sms-analytics",
     summary="A user's usage",
     response_model=UserAnalytics,
-    responses=NOT_MODIFIED,
 )
 async def user_sms_analytics(
     request: Request,
@@ -74,11 +79,10 @@ async def user_sms_analytics(
     return await answer_about_user(backend, request, user_id, parameters, user_analytics)
 
 
-@router.get(
+@answers.get(
     "/api/v1/analytics/admin/users/{user_id}/sms-costs",
     summary="A user's costs",
     response_model=UserCosts,
-    responses=NOT_MODIFIED,
 )
 async def user_sms_costs(
     request: Request,

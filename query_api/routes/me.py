@@ -12,6 +12,7 @@ from query_api.backend import WithBackend
 from query_api.messages import message_detail, message_page, search_of
 from query_api.parameters import MessageParameters, MessageSidPath, RangeParameters
 from query_api.routes.documented import ERRORS, NOT_FOUND, NOT_MODIFIED
+from query_api.routes.judged import JudgedOnce
 from query_api.tokens import Principal
 from query_api.user_analytics import user_analytics
 from query_api.user_costs import user_costs
@@ -19,14 +20,19 @@ from schemas.api.costs import UserCosts
 from schemas.api.messages import MessageDetail, MessagePage
 from schemas.api.usage import UserAnalytics
 
+answers = APIRouter(
+    tags=["me"],
+    dependencies=[Depends(as_user)],
+    responses=ERRORS | NOT_MODIFIED,
+    route_class=JudgedOnce,
+)
 router = APIRouter(tags=["me"], dependencies=[Depends(as_user)], responses=ERRORS)
 
 
-@router.get(
+@answers.get(
     "/api/v1/analytics/me/sms-analytics",
     summary="My usage",
     response_model=UserAnalytics,
-    responses=NOT_MODIFIED,
 )
 async def my_sms_analytics(
     principal: Annotated[Principal, Depends(as_user)],
@@ -38,11 +44,10 @@ async def my_sms_analytics(
     return await answer_about_user(backend, request, principal.user_id, parameters, user_analytics)
 
 
-@router.get(
+@answers.get(
     "/api/v1/analytics/me/sms-costs",
     summary="My costs",
     response_model=UserCosts,
-    responses=NOT_MODIFIED,
 )
 async def my_sms_costs(
     principal: Annotated[Principal, Depends(as_user)],

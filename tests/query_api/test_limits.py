@@ -56,9 +56,9 @@ def test_what_is_left_is_told(clock: Clock) -> None:
         assert allowance is not None
         assert allowance.is_allowed
         assert allowance.headers == {
-            "RateLimit-Limit": "6",
-            "RateLimit-Remaining": str(remaining),
-            "RateLimit-Reset": str((6 - remaining) * 10),
+            b"ratelimit-limit": b"6",
+            b"ratelimit-remaining": b"%d" % remaining,
+            b"ratelimit-reset": b"%d" % ((6 - remaining) * 10),
         }
     clock.now += 4
     refused = buckets.take(1)
