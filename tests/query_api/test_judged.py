@@ -12,7 +12,6 @@ from query_api.access import as_admin, as_user
 from query_api.backend import WithBackend
 from query_api.parameters import RangeParameters
 from query_api.routes.judged import JudgedOnce
-from query_api.routes.judged import MAX_KNOWN
 from query_api.tokens import Principal
 from tests.query_api.conftest import Bearer
 
