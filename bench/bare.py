@@ -21,8 +21,10 @@ from query_api.kept import KeptNumbers
 from query_api.known import Known, past_end, today_start
 from query_api.parameters import SystemParameters
 from query_api.questions import Rows
+from query_api.stamps import Reading
 from query_api.sums import Numbers
 from query_api.system_analytics import system_analytics
+from query_api.system_usage import SystemUsage
 from query_api.tables import UserTables
 from query_api.user_analytics import user_analytics
 from query_api.user_costs import user_costs
@@ -74,7 +76,8 @@ async def _answer(asker: _Recorder, path: str, user: int) -> None:
     period = parameters.period(now)
     if parts.path.startswith("/admin"):
         comparison = comparison_of(parameters, CursorSigner(b"bench"))
-        await system_analytics(asker, period, comparison, fresh, now)
+        system = SystemUsage(asker, KeptNumbers(0), Reading(fresh, None), now)
+        await system_analytics(system, period, comparison, fresh, now)
         return
     known = Known(user, 0, 0, 0, {}, past_end(now), today_start(now))
     asked = UserUsage(UserTables(asker), KeptNumbers(0), known, fresh)

@@ -1,14 +1,17 @@
-"""Numbers about users that were read before, for as long as they have not changed."""
+"""Numbers that were read before, for as long as they have not changed."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from query_api.sums import Numbers
+
+Found = TypeVar("Found")
 
 _COLUMN_BYTES = 130
 """About what Python needs for an array besides its numbers."""
@@ -35,6 +38,16 @@ class KeptNumbers:
             return None
         self._kept.move_to_end(key)
         return tuple(_wide(columns) for columns in entry[0])
+
+    async def once(
+        self, key: Hashable, kind: Callable[..., Found], read: Callable[[], Awaitable[Found]]
+    ) -> Found:
+        """What is kept by a key, as `kind` makes it of its tables; read first where it is not."""
+        if kept := self.get(key):
+            return kind(*kept)
+        found = await read()
+        self.put(key, tuple(vars(found).values()))
+        return found
 
     def put(self, key: Hashable, tables: Sequence[Numbers]) -> None:
         """Keep the tables of a key."""

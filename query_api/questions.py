@@ -225,6 +225,11 @@ async def user_stamps(asker: Asker, users: Sequence[int]) -> Rows:
     return await _ask(asker, "user_stamps", {"users": list(users)})
 
 
+async def system_stamps(asker: Asker, before: int) -> Rows:
+    """How far the system's totals of before a UTC midnight have come, by source."""
+    return await _ask(asker, "system_stamps", {"before": before})
+
+
 async def changed_users(asker: Asker, since: Mapping[int, int], rows: int) -> Rows:
     """Whose totals changed: of each source the events from a position on."""
     asked = {

@@ -43,8 +43,8 @@ _UNKNOWN = Freshness(None)
 class Reading:
     """How the tables were: everything that `fresh` says is in an answer made after `stamp`.
 
-    `past` changes when a user's cells before `past_end` do, `lately` when those before
-    `today_start` do; this process alone knows them.
+    `past` changes when cells before `past_end` do, `lately` when a user's before `today_start` do;
+    this process alone knows them.
     """
 
     fresh: Freshness
@@ -107,6 +107,7 @@ class Stamps:
         self._progress = _Progress()
         self._read_at = float("-inf")
         self._system: Reading | None = None
+        self._system_turn = asyncio.Lock()
         self._system_at = 0.0
         self._system_erasures = ""
         self._system_kept_s = _SYSTEM_KEPT_S[0]
@@ -146,14 +147,23 @@ class Stamps:
         Less often where answers about the system take long (`took`), but an erasure changes them
         within `_ERASURES_KEPT_S`.
         """
-        now = self._clock()
-        is_kept = self._system is not None and 0 <= now - self._system_at < self._system_kept_s
-        await self._keep_up(_ERASURES_KEPT_S if is_kept else KEPT_S)
-        if self._system is None or not is_kept or self._system_erasures != self._progress.erasures:
-            stamp = (*sorted(self._progress.limits.items()), self._progress.erasures)
-            self._system = Reading(self._progress.fresh, stamp)
-            self._system_at, self._system_erasures = self._read_at, self._progress.erasures
-        return self._system
+        async with self._system_turn:
+            age = self._clock() - self._system_at
+            is_kept = self._system is not None and 0 <= age < self._system_kept_s
+            await self._keep_up(_ERASURES_KEPT_S if is_kept else KEPT_S)
+            is_same = self._system_erasures == self._progress.erasures
+            if self._system is None or not (is_kept and is_same):
+                self._system = await self._read_system()
+            return self._system
+
+    async def _read_system(self) -> Reading:
+        progress, read_at = self._progress, self._read_at
+        # Whoever asks meanwhile may be a little ahead of this clock.
+        rows = await questions.system_stamps(self._asker, past_end(self._clock() + HOUR_S))
+        past = tuple((row["source"], progress.mark(row["source"], row["newest"])) for row in rows)
+        self._system_at, self._system_erasures = read_at, progress.erasures
+        stamp = (*sorted(progress.limits.items()), progress.erasures)
+        return Reading(progress.fresh, stamp, past)
 
     def take_changed(self) -> set[int]:
         """The known users that have changed since this was called last."""

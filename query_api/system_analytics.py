@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from query_api import anomalies, questions, slots
+from query_api import anomalies, slots
 from query_api.breakdown import average_processing_ms, cut
 from query_api.comparison import TOP_SPENDERS, Comparison, in_order, spenders, user_usage
 from query_api.costs import cost_breakdown
@@ -13,8 +13,8 @@ from query_api.freshness import Freshness
 from query_api.hours import costs_by_hour, history, history_start, hours_of
 from query_api.period import WIDTH_S, Period, granularity_of
 from query_api.projection import projection_of
-from query_api.questions import Asker, Rows
-from query_api.slots import Slots
+from query_api.questions import Rows
+from query_api.system_usage import SystemUsage
 from query_api.trend import Totals, delivery, points
 from query_api.user_analytics import period_of
 from query_api.zones import HOUR_S, LocalClock, clock_over, utc
@@ -32,11 +32,11 @@ class _Rows:
 
 
 async def system_analytics(
-    asker: Asker, period: Period, comparison: Comparison, fresh: Freshness, now: float
+    asked: SystemUsage, period: Period, comparison: Comparison, fresh: Freshness, now: float
 ) -> system.SystemAnalytics:
     """The system's usage in `period`, as the tables know it at `now`; `fresh` was read before."""
     clock = clock_over(period.zone, period.start, period.end)
-    rows = await _ask(asker, period, clock, fresh, comparison, now)
+    rows = await _ask(asked, period, clock, fresh, comparison, now)
     total = Totals.of(rows.trend)
     page = in_order(rows.comparison, "place")
     return system.SystemAnalytics(
@@ -52,7 +52,7 @@ async def system_analytics(
 
 
 async def _ask(
-    asker: Asker,
+    asked: SystemUsage,
     period: Period,
     clock: LocalClock,
     fresh: Freshness,
@@ -62,13 +62,12 @@ async def _ask(
     start, end = period.start, period.end
     bounds = slots.bounds_of(period, now)
     long_clock = clock_over(period.zone, min(bounds), end)
-    width, days = slots.slot_width(long_clock), slots.days_of((*bounds, fresh.overdue_before))
-    numbers, breakdown, users = await asyncio.gather(
-        questions.system_slots(asker, long_clock.start, end, width, days),
-        questions.system_breakdown(asker, start, end),
-        questions.user_comparison(asker, start, end, comparison.page, TOP_SPENDERS),
+    found, breakdown, users = await asyncio.gather(
+        asked.slots(long_clock, bounds),
+        asked.breakdown(start, end),
+        asked.comparison(start, end, comparison.page, TOP_SPENDERS),
     )
-    found, point_s = Slots(numbers), WIDTH_S[granularity_of(period)]
+    point_s = WIDTH_S[granularity_of(period)]
     return _Rows(
         slots.trend(found, clock, point_s, fresh.overdue_before),
         breakdown,

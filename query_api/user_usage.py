@@ -7,9 +7,8 @@ read again when he has a new message, and added up here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 from query_api import cells, counterparties, slots
 from query_api.cells import Cells
@@ -21,8 +20,6 @@ from query_api.questions import Row, Rows
 from query_api.slots import Slots
 from query_api.tables import UserTables
 from query_api.zones import DAY_S, LocalClock
-
-Found = TypeVar("Found", Slots, Cells)
 
 
 class UserUsage:
@@ -89,14 +86,14 @@ class UserUsage:
         days = tuple(slots.days_of(bound for bound in bounds if bound < part.end))
         span = (part.start, part.end, width, days)
         key = self._key("slots", part, width, days)
-        return await self._once(key, Slots, lambda: self._tables.slots(self._user, span))
+        return await self._kept.once(key, Slots, lambda: self._tables.slots(self._user, span))
 
     async def _past_kinds(self, parts: Parts) -> Cells:
         if (part := parts.get(PAST)) is None:
             return cells.NONE
         span = (part.start, part.end)
         key = self._key("kinds", part)
-        return await self._once(key, Cells, lambda: self._tables.kinds(self._user, *span))
+        return await self._kept.once(key, Cells, lambda: self._tables.kinds(self._user, *span))
 
     async def _recent(
         self, parts: Parts, name: str, fold: Callable[[Cells], Tables]
@@ -123,20 +120,10 @@ class UserUsage:
         if part is None:
             return cells.NONE
         user = self._user
-        found = await self._once(
+        found = await self._kept.once(
             self._todays_key, Cells, lambda: self._tables.cells(user, user.today)
         )
         return found.between(part.start, part.end)
-
-    async def _once(
-        self, key: Hashable, kind: Callable[..., Found], read: Callable[[], Awaitable[Found]]
-    ) -> Found:
-        """What is kept by a key, as `kind` makes it of its tables; read first where it is not."""
-        if kept := self._kept.get(key):
-            return kind(*kept)
-        found = await read()
-        self._kept.put(key, tuple(vars(found).values()))
-        return found
 
     @property
     def _todays_key(self) -> Hashable:

@@ -25,6 +25,7 @@ from query_api.routes.documented import ERRORS, NOT_MODIFIED
 from query_api.routes.judged import JudgedOnce
 from query_api.stamps import Reading
 from query_api.system_analytics import system_analytics
+from query_api.system_usage import SystemUsage
 from query_api.user_analytics import user_analytics
 from query_api.user_costs import user_costs
 from schemas.api.admin import AuditPage, UserPage
@@ -59,7 +60,8 @@ async def system_sms_analytics(
 
     def make(reading: Reading, now: float) -> Awaitable[SystemAnalytics]:
         period = parameters.period(now)
-        return system_analytics(backend.pool, period, comparison, reading.fresh, now)
+        asked = SystemUsage(backend.pool, backend.numbers, reading, now)
+        return system_analytics(asked, period, comparison, reading.fresh, now)
 
     return await answer(backend, request, None, now, make)
 

@@ -27,6 +27,7 @@ class Tables:
         self.asked: list[tuple[str, Any]] = []
         self.is_failing = False
         self.oldest = 10**9
+        self.system: list[dict[str, int]] = []
 
     async def ask(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows:
         self.asked.append((question, parameters.get("users")))
@@ -46,6 +47,8 @@ class Tables:
             ]
         if question == "erased_users":
             return self.erased
+        if question == "system_stamps":
+            return [row for row in self.system if row["day"] < parameters["before"]]
         rows = [
             {"user_id": user, "source": source, "newest": version, "oldest": self.oldest}
             for (user, source), version in self.cells.items()
@@ -264,12 +267,39 @@ def test_the_system_changes_at_most_once_a_second() -> None:
         clock.now += 0.2
         later = await stamps.of_system()
         assert (later.stamp, later.fresh.as_of_ms) == (((1, 51), ""), 51_000)
-        assert len(tables.asked) == 2
+        assert tables.questions() == ["source_progress", "system_stamps"] * 2
         # A clock that was set back must not keep it for ever.
         tables.progress[1] = 52
         clock.now -= 50
         assert (await stamps.of_system()).stamp == ((1, 52), "")
 
+    asyncio.run(story())
+
+
+def test_the_systems_past_changes_when_a_day_of_it_does() -> None:
+    today = 20 * DAY_S
+    tables, clock = Tables({1: 50}, {}), Clock()
+    tables.system = [{"day": 3 * DAY_S, "source": 1, "newest": 20}]
+    clock.now = today + 100.0
+
+    async def past_after(day: int, newest: int) -> Any:
+        tables.system.append({"day": day, "source": 1, "newest": newest})
+        tables.progress[1] += 1
+        clock.now += 1
+        return (await stamps.of_system()).past
+
+    async def story() -> None:
+        before = (await stamps.of_system()).past
+        assert await past_after(today - DAY_S, 50) == before
+        changed = await past_after(3 * DAY_S, 51)
+        assert changed != before
+        # What the progress does not reach yet may be in some tables only.
+        early = await past_after(3 * DAY_S, 60)
+        assert early not in (before, changed)
+        tables.progress[1] = 61
+        assert await past_after(today, 61) not in (before, changed, early)
+
+    stamps = Stamps(tables, clock)
     asyncio.run(story())
 
 
