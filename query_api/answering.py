@@ -94,7 +94,8 @@ async def answer_about_user(
         period = parameters.period(now)
         erased_before = dict(backend.stamps.erased_before(user_id))
         marks = (reading.past, reading.lately, reading.stamp)
-        user = Known(user_id, *marks, erased_before, past_end(now), today_start(now))
+        days = (past_end(now), today_start(now))
+        user = Known(user_id, *marks, erased_before, *days, reading.has_few)
         asked = UserUsage(backend.tables, backend.numbers, user, reading.fresh)
         return shape(asked, user_id, period, reading.fresh, now, retention)
 

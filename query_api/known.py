@@ -28,6 +28,8 @@ def past_end(now: float) -> int:
 
 
 PAST, LATELY, TODAY = range(3)
+MOST_FEW = 3_000
+"""A user who has no more messages has few cells."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class Known:
     """A user, and the marks of his three parts of time.
 
     `past` changes when anything before `cut` did, `lately` when anything before `today` did,
-    `stamp` when anything at all did; of what is before `erased_before` nothing is read.
+    `stamp` when anything at all did; of what is before `erased_before` nothing is read. `has_few`:
+    whether there are few cells, `MOST_FEW` messages or so.
     """
 
     user_id: int
@@ -59,6 +62,7 @@ class Known:
     erased_before: ErasedBefore
     cut: int
     today: int
+    has_few: bool = False
 
     def parts(self, start: int, end: int) -> Parts:
         """The pieces of [start, end)."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from query_api import questions
 from query_api.freshness import Freshness, freshness
-from query_api.known import past_end, today_start
+from query_api.known import MOST_FEW, past_end, today_start
 from query_api.questions import Asker, ErasedBefore, Rows
 from query_api.zones import HOUR_S
 from schemas.units import position, source_epoch
@@ -44,22 +44,25 @@ class Reading:
     """How the tables were: everything that `fresh` says is in an answer made after `stamp`.
 
     `past` changes when cells before `past_end` do, `lately` when a user's before `today_start` do;
-    this process alone knows them.
+    this process alone knows them. `has_few`: whether the user had at most `MOST_FEW` messages when
+    he was looked up, today.
     """
 
     fresh: Freshness
     stamp: Stamp
     past: Stamp = None
     lately: Stamp = None
+    has_few: bool = False
 
 
 @dataclass
 class _User:
     """A user's marks by source, and the number of the last change of his past, and of his days
-    before today."""
+    before today; how many messages he had at most when he was looked up."""
 
     past: int
     lately: int
+    messages: int = 0
     marks: dict[int, int] = field(default_factory=dict)
 
 
@@ -106,6 +109,7 @@ class Stamps:
         self._clock = clock
         self._progress = _Progress()
         self._read_at = float("-inf")
+        self._day = 0
         self._system: Reading | None = None
         self._system_turn = asyncio.Lock()
         self._system_at = 0.0
@@ -131,7 +135,8 @@ class Stamps:
             await self._next_round()
         erased = {-1 - source: at for source, at in self.erased_before(user_id).items()}
         stamp = tuple(sorted((user.marks | erased).items()))
-        return Reading(self._progress.fresh, stamp, user.past, user.lately)
+        has_few = user.messages <= MOST_FEW
+        return Reading(self._progress.fresh, stamp, user.past, user.lately, has_few)
 
     def erased_before(self, user_id: int) -> ErasedBefore:
         """What is not to be shown of a user, as it was read for `of_user`."""
@@ -188,22 +193,35 @@ class Stamps:
         # Whoever comes between a round's end and its callbacks must not get it without waiting.
         if self._round is None or self._round.done():
             self._round = asyncio.create_task(self._read())
-            # Who waits is told of a failure; where nobody does, the reading grows old.
-            self._round.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._round.add_done_callback(self._ended)
         return self._round
+
+    def _ended(self, done: asyncio.Task[None]) -> None:
+        """Go on where the round only looked users up."""
+        # Who waits is told of a failure; where nobody does, the reading grows old.
+        is_good = not done.cancelled() and done.exception() is None
+        if is_good and self._clock() - self._read_at >= _FRESH_S:
+            self._begin_round()
 
     async def _next_round(self) -> None:
         # Shielded: the others still wait when this one is cancelled.
         await asyncio.shield(self._begin_round())
 
     async def _read(self) -> None:
-        """Read what is no longer current, then the users who began to wait meanwhile."""
+        """Read what is no longer current, then the users who began to wait meanwhile.
+
+        Whoever is not known yet need not wait for more than his own marks, where the reading will
+        do: they only have to be read after it.
+        """
         begin = self._clock()
-        if not 0 <= begin - self._read_at < _FRESH_S:
+        will_do_s = KEPT_S if self._waiting - self._users.keys() else _FRESH_S
+        if not 0 <= begin - self._read_at < will_do_s:
             await self._advance()
-            self._read_at = begin
-            if not self._progress.limits:
-                self._users.clear()  # Nothing says which of them change.
+            self._read_at, day = begin, today_start(begin)
+            # A user may have become one of many messages; or nothing says who changes.
+            if day != self._day or not self._progress.limits:
+                self._users.clear()
+            self._day = day
         unknown, self._waiting = self._waiting - self._users.keys(), set()
         if unknown:
             await self._look_up(unknown)
@@ -246,7 +264,9 @@ class Stamps:
         found = {user: _User(self._changes, self._changes) for user in users}
         for row in rows:
             mark = self._progress.mark(row["source"], row["newest"])
-            found[row["user_id"]].marks[row["source"]] = mark
+            user = found[row["user_id"]]
+            user.marks[row["source"]] = mark
+            user.messages += row["messages"]
         self._users |= found
         while len(self._users) > MAX_USERS:
             del self._users[next(iter(self._users))]

@@ -39,7 +39,7 @@ class SystemUsage:
         width = slots.slot_width(clock)
         days = slots.days_of((*bounds, self._overdue_before))
         past, recent = await asyncio.gather(
-            self._past_slots(start, cut, width, tuple(day for day in days if day < cut // DAY_S)),
+            self._past_slots(start, cut, width, tuple(day for day in days if day * DAY_S < cut)),
             self._slots(cut, clock.end, width, days),
         )
         return slots.joined(past, recent)

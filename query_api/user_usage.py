@@ -13,6 +13,7 @@ from dataclasses import replace
 from query_api import cells, counterparties, slots
 from query_api.cells import Cells
 from query_api.counterparties import Counterparties
+from query_api.few_cells import FewCells
 from query_api.freshness import Freshness
 from query_api.kept import KeptNumbers, Tables
 from query_api.known import LATELY, PAST, TODAY, Known, Part, Parts
@@ -35,6 +36,7 @@ class UserUsage:
         self._tables = tables
         self._kept = kept
         self._user = user
+        self._few = FewCells(tables, kept, user) if user.has_few else None
 
     async def slots(self, clock: LocalClock, bounds: Sequence[int]) -> Slots:
         """The user's totals by time, at least over the clock's range.
@@ -42,6 +44,8 @@ class UserUsage:
         No slot is cut by a local hour or by one of `bounds`. What is kept is of whole UTC days and
         so outlives a range that moves on with each quarter of an hour.
         """
+        if self._few:
+            return slots.slots_of(await self._few.since(clock.start))
         parts = self._user.parts(clock.start // DAY_S * DAY_S, clock.end)
 
         def lately(found: Cells) -> Tables:
@@ -55,6 +59,8 @@ class UserUsage:
 
     async def breakdown(self, start: int, end: int) -> Rows:
         """The user's counters by direction, type and country, in [start, end)."""
+        if self._few:
+            return cells.breakdown((await self._few.since(start)).between(start, end))
         parts = self._user.parts(start, end)
 
         def lately(found: Cells) -> Tables:

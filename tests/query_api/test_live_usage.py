@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -57,20 +58,23 @@ def test_a_case(path: Path, lasting_client: Client) -> None:
         insert(lasting_client, table, rows)
     parameters = {name: value(given) for name, given in case["parameters"].items()}
     wanted = [expected(row) for row in case["expect"]]
-    for cut, today in _cuts(path.parent.name, parameters, case.get("rows", {})):
+    cuts = list(_cuts(path.parent.name, parameters, case.get("rows", {})))
+    # Few cells are those of a quarter of an hour, all of them.
+    few = (False,) if "user_usage_1d" in case.get("rows", {}) else (False, True)
+    for (cut, today), has_few in product(cuts, few):
         asker, kept = Asker(lasting_client), KeptNumbers(1_000_000)
-        for user in _known(parameters, cut, today):
+        for user in _known(parameters, cut, today, has_few=has_few):
             found = asyncio.run(_found(path.parent.name, asker, kept, parameters, user))
             assert [without_zeros(row) for row in found] == wanted, (cut, today, user)
         is_asked = {"user_cells", "user_counterparties"} & set(asker.asked)
         assert is_asked or cut >= parameters["end"]
 
 
-def _known(parameters: dict[str, Any], cut: int, today: int) -> Iterator[Known]:
+def _known(parameters: dict[str, Any], cut: int, today: int, *, has_few: bool) -> Iterator[Known]:
     """The user when nothing of him is kept, and when only what is of today has to be read."""
     erased = yaml.safe_load(parameters.get("erased_before", "{}").replace(":", ": "))
     for stamp in range(2):
-        yield Known(parameters["user_id"], 0, 0, stamp, erased, cut, today)
+        yield Known(parameters["user_id"], 0, 0, stamp, erased, cut, today, has_few)
 
 
 def _cuts(kind: str, parameters: dict[str, Any], rows: dict[str, Any]) -> Iterator[tuple[int, int]]:

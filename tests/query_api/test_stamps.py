@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from query_api import stamps as module
+from query_api.known import MOST_FEW
 from query_api.questions import Rows
 from query_api.stamps import Stamps
 from query_api.zones import DAY_S
@@ -27,6 +28,7 @@ class Tables:
         self.asked: list[tuple[str, Any]] = []
         self.is_failing = False
         self.oldest = 10**9
+        self.messages = 0
         self.system: list[dict[str, int]] = []
 
     async def ask(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows:
@@ -50,7 +52,13 @@ class Tables:
         if question == "system_stamps":
             return [row for row in self.system if row["day"] < parameters["before"]]
         rows = [
-            {"user_id": user, "source": source, "newest": version, "oldest": self.oldest}
+            {
+                "user_id": user,
+                "source": source,
+                "newest": version,
+                "oldest": self.oldest,
+                "messages": self.messages,
+            }
             for (user, source), version in self.cells.items()
         ]
         if question == "user_stamps":
@@ -272,6 +280,22 @@ def test_the_system_changes_at_most_once_a_second() -> None:
         tables.progress[1] = 52
         clock.now -= 50
         assert (await stamps.of_system()).stamp == ((1, 52), "")
+
+    asyncio.run(story())
+
+
+def test_how_many_messages_a_user_has_is_looked_up_each_day() -> None:
+    tables, clock = Tables({1: 50}, {(2, 1): 20, (2, 2): 20}), Clock()
+
+    async def story() -> None:
+        stamps = Stamps(tables, clock)
+        tables.messages = MOST_FEW // 2
+        assert (await stamps.of_user(2)).has_few
+        tables.messages += 1
+        clock.now += 1
+        assert (await stamps.of_user(2)).has_few
+        clock.now += DAY_S
+        assert not (await stamps.of_user(2)).has_few
 
     asyncio.run(story())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from query_api import cells, counterparties
+from query_api.few_cells import FewCells
 from query_api.freshness import OVERDUE_S, Freshness
 from query_api.kept import KeptNumbers
 from query_api.known import Known
@@ -84,8 +86,9 @@ def _known(
     lately: Hashable = 0,
     past: Hashable = 0,
     erased_before: ErasedBefore | None = None,
+    has_few: bool = False,
 ) -> Known:
-    return Known(user_id, past, lately, stamp, erased_before or {}, _CUT, _TODAY)
+    return Known(user_id, past, lately, stamp, erased_before or {}, _CUT, _TODAY, has_few)
 
 
 def _messages(found: cells.Cells) -> list[int]:
@@ -250,3 +253,50 @@ def test_where_the_tables_are_days_behind_less_is_past(behind_s: int, cut: int) 
     scene.ask(_END, as_of=_CUT + OVERDUE_S - behind_s)
     assert scene.asker.spans["user_cells"] == (cut, None)
     assert scene.asker.spans["user_slots"][1] == scene.asker.spans["user_kinds"][1] == cut
+
+
+_CELLS = ["user_cell_counts", "user_cells"]
+
+
+def _few(scene: Scene, end: int = _END, **known: Any) -> list[str]:
+    """What is asked of one with few cells, but for his savings."""
+    found = scene.ask(end, has_few=True, **known)
+    return [name for name in found if name != "user_counterparties"]
+
+
+def test_few_cells_are_read_at_once_for_all_ranges() -> None:
+    scene = Scene()
+    assert _few(scene) == _CELLS
+    assert scene.asker.spans["user_cells"] == (_CUT - 64 * DAY_S, None)
+    assert _few(scene, _END + 900) == []
+    assert _few(scene, _CUT) == []
+
+
+def test_of_few_cells_those_that_changed_and_later_ones_are_read_again() -> None:
+    scene = Scene()
+    _few(scene)
+    for marks, since in (
+        ({"stamp": 1}, _TODAY),
+        ({"stamp": 2, "lately": 1}, _CUT),
+        ({"stamp": 3, "lately": 2, "past": 1}, _CUT - 64 * DAY_S),
+        ({"stamp": 3, "lately": 2, "past": 1, "erased_before": {0: 5}}, _CUT - 64 * DAY_S),
+    ):
+        assert _few(scene, **marks) == _CELLS
+        assert scene.asker.spans["user_cells"] == (since, None)
+        assert _few(scene, **marks) == []
+
+
+@pytest.mark.parametrize(
+    ("days", "since"),
+    [(64, _CUT - 64 * DAY_S), (65, _CUT - 192 * DAY_S), (192, _CUT - 192 * DAY_S), (193, 0)],
+)
+def test_few_cells_are_read_from_one_of_few_days_on(days: int, since: int) -> None:
+    async def story() -> None:
+        asker = Asker()
+        user = replace(_known(7, has_few=True), cut=_CUT + 200 * DAY_S, today=_TODAY + 200 * DAY_S)
+        few = FewCells(UserTables(asker), KeptNumbers(0), user)
+        await few.since(user.cut - days * DAY_S)
+        asker.names()
+        assert asker.spans["user_cells"] == (since and since + 200 * DAY_S, None)
+
+    asyncio.run(story())
