@@ -20,7 +20,7 @@ from query_api.freshness import freshness
 from query_api.kept import KeptNumbers
 from query_api.known import MOST_FEW, Known, past_end, today_start
 from query_api.parameters import SystemParameters
-from query_api.questions import Rows
+from query_api.questions import Columns, Rows
 from query_api.stamps import Reading
 from query_api.sums import Numbers
 from query_api.system_analytics import system_analytics
@@ -49,6 +49,11 @@ class _Recorder:
     async def numbers(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Numbers:
         self.asked.append((sql, dict(parameters)))
         return numbers_of(self._client, sql, parameters=dict(parameters), settings=_SETTINGS)
+
+    async def columns(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Columns:
+        self.asked.append((sql, dict(parameters)))
+        found = self._client.query(sql, parameters=dict(parameters), settings=_SETTINGS)
+        return found.result_columns
 
 
 def seconds(platform: Platform, path: str, user: int) -> float:

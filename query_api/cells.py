@@ -6,13 +6,14 @@ a table of their own, a row for each count.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from query_api.questions import Rows
+from query_api.questions import Columns, Rows
 from query_api.sums import Numbers, by_key, groups, nothing
 from schemas.rows import COUNTERS
 
@@ -29,8 +30,8 @@ _KEYS = 2**31
 
 @dataclass(frozen=True)
 class Cells:
-    """Cells in any order, and their histograms and error codes: the columns of `user_cells` and
-    `user_cell_counts` but for the owner."""
+    """Cells in any order, and a row for each bin of their histograms and each of their error codes:
+    the counters of `user_cells`, and key, `is_error`, bin or code, messages."""
 
     numbers: Numbers
     counts: Numbers
@@ -98,13 +99,32 @@ def folded(cells: Cells) -> Cells:
     return Cells(sums, counts)
 
 
-def by_owner(numbers: Numbers, counts: Numbers) -> dict[int, Cells]:
-    """The answers of `user_cells` and `user_cell_counts` by the users that have any."""
+def by_owner(columns: Columns) -> dict[int, Cells]:
+    """The answer of `user_cells` by the users that have any."""
+    if not columns:
+        return {}
+    width = 1 + len(_COLUMNS)
+    numbers = np.array(columns[:width], np.int64).T
+    arrays = columns[width:]
+    counts = np.concatenate(
+        [_counts(numbers, is_error, *arrays[2 * is_error :][:2]) for is_error in (0, 1)]
+    )
     counts_of = dict(by_key(counts[:, 0], counts[:, 1:]))
     return {
         owner: Cells(own, counts_of.get(owner, NONE.counts))
         for owner, own in by_key(numbers[:, 0], numbers[:, 1:])
     }
+
+
+def _counts(
+    numbers: Numbers, is_error: int, keys: Sequence[Sequence[int]], counts: Sequence[Sequence[int]]
+) -> Numbers:
+    """A row with the owner for each count of parallel arrays, one array a cell."""
+    sizes = np.fromiter(map(len, keys), np.int64, len(keys))
+    total = int(sizes.sum())
+    flat = [np.fromiter(chain.from_iterable(some), np.int64, total) for some in (keys, counts)]
+    cell = np.repeat(numbers[:, : 1 + len(_KEY)], sizes, axis=0)
+    return np.column_stack((cell, np.full(total, is_error), *flat))
 
 
 def breakdown(cells: Cells) -> Rows:

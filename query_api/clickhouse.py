@@ -29,7 +29,7 @@ from clickhouse_connect.driver.exceptions import (
 from query_api.errors import UnavailableError
 from query_api.killing import ERRORS, Killer
 from query_api.metrics import Metrics
-from query_api.questions import Rows
+from query_api.questions import Columns, Rows
 from query_api.settings import ApiSettings
 from query_api.sums import Numbers
 from schemas.settings import clickhouse_arguments
@@ -89,6 +89,14 @@ class ClickHousePool:
 
         def query(client: Client, **asked: Any) -> Numbers:
             return numbers_of(client, sql, **asked)
+
+        return await self._query(question, query, parameters)
+
+    async def columns(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Columns:
+        """The columns of the rows; as `ask` otherwise."""
+
+        def query(client: Client, **asked: Any) -> Columns:
+            return client.query(sql, **asked).result_columns
 
         return await self._query(question, query, parameters)
 

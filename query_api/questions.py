@@ -18,6 +18,8 @@ from query_api.zones import DAY_S, LocalClock
 Row = Mapping[str, Any]
 """One row of an answer: column name to value."""
 Rows = Sequence[Row]
+Columns = Sequence[Sequence[Any]]
+"""The columns of an answer, as long as it has rows; none where it has no row."""
 
 ErasedBefore = Mapping[int, int]
 """By source: the position before which everything of a user is erased."""
@@ -29,7 +31,13 @@ class Asker(Protocol):
     """What runs SQL: `ClickHousePool`, or a test's."""
 
     async def ask(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows: ...
+
+
+class ArrayAsker(Asker, Protocol):
+    """An `Asker` that also gives answers as arrays, for those that are added up here."""
+
     async def numbers(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Numbers: ...
+    async def columns(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Columns: ...
 
 
 @cache
@@ -77,18 +85,14 @@ class AuditFilter:
     rows: int
 
 
-async def user_cells(asker: Asker, users: Mapping[int, ErasedBefore], start: int) -> Numbers:
-    """The cells of some users since an instant."""
-    return await _numbers(asker, "user_cells", _of_users(users) | {"start": start})
-
-
-async def user_cell_counts(asker: Asker, users: Mapping[int, ErasedBefore], start: int) -> Numbers:
-    """The histograms and error codes of the cells of some users since an instant."""
-    return await _numbers(asker, "user_cell_counts", _of_users(users) | {"start": start})
+async def user_cells(asker: ArrayAsker, users: Mapping[int, ErasedBefore], start: int) -> Columns:
+    """The cells of some users since an instant, with their histograms and error codes."""
+    asked = _of_users(users) | {"start": start}
+    return await asker.columns("user_cells", sql_of("user_cells"), asked)
 
 
 async def user_slots(
-    asker: Asker,
+    asker: ArrayAsker,
     users: Mapping[int, ErasedBefore],
     start: int,
     end: int,
@@ -101,14 +105,14 @@ async def user_slots(
 
 
 async def user_kinds(
-    asker: Asker, users: Mapping[int, ErasedBefore], start: int, end: int
+    asker: ArrayAsker, users: Mapping[int, ErasedBefore], start: int, end: int
 ) -> Numbers:
     """Some users' counters, histograms and error codes by direction, type and country."""
     return await _numbers(asker, "user_kinds", _of_users(users) | with_whole_days(start, end))
 
 
 async def user_counterparties(
-    asker: Asker, users: Mapping[int, ErasedBefore], start: int, end: int, cut: int, today: int
+    asker: ArrayAsker, users: Mapping[int, ErasedBefore], start: int, end: int, cut: int, today: int
 ) -> Numbers:
     """What became of some users' messages, and what they could have cost less, by counterparty,
     and by the part of time: before `cut`, before `today`, and since."""
@@ -117,7 +121,7 @@ async def user_counterparties(
 
 
 async def system_slots(
-    asker: Asker, start: int, end: int, width: int, fine_days: Sequence[int]
+    asker: ArrayAsker, start: int, end: int, width: int, fine_days: Sequence[int]
 ) -> Numbers:
     """The system's totals by slot of UTC time, of `width` seconds, or of 900 in `fine_days`."""
     asked = {"start": start, "end": end, "width": width, "fine_days": list(fine_days)}
@@ -300,7 +304,7 @@ async def _ask(asker: Asker, question: str, parameters: Mapping[str, Any]) -> Ro
     return await asker.ask(question, sql_of(question), parameters)
 
 
-async def _numbers(asker: Asker, question: str, parameters: Mapping[str, Any]) -> Numbers:
+async def _numbers(asker: ArrayAsker, question: str, parameters: Mapping[str, Any]) -> Numbers:
     return await asker.numbers(question, sql_of(question), parameters)
 
 

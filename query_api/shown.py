@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from query_api.questions import Asker, ErasedBefore, Rows, map_of
-from query_api.sums import Numbers
 
 
 def parameter(erased_before: ErasedBefore) -> dict[str, str]:
@@ -28,7 +27,3 @@ class Shown:
     async def ask(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows:
         """The rows of a question."""
         return await self._asker.ask(question, sql, {**parameters, **self._parameter})
-
-    async def numbers(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Numbers:
-        """The rows of a question whose columns are all numbers."""
-        return await self._asker.numbers(question, sql, {**parameters, **self._parameter})

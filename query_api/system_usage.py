@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from query_api import questions, slots
 from query_api.kept import KeptNumbers
 from query_api.known import past_end
-from query_api.questions import Asker, Page, Rows
+from query_api.questions import ArrayAsker, Page, Rows
 from query_api.slots import Slots
 from query_api.stamps import Reading
 from query_api.zones import DAY_S, LocalClock
@@ -20,7 +20,7 @@ from query_api.zones import DAY_S, LocalClock
 class SystemUsage:
     """Asks about the system as of a reading, at `now`; every method raises `UnavailableError`."""
 
-    def __init__(self, asker: Asker, kept: KeptNumbers, reading: Reading, now: float) -> None:
+    def __init__(self, asker: ArrayAsker, kept: KeptNumbers, reading: Reading, now: float) -> None:
         self._asker = asker
         self._kept = kept
         self._past = reading.past

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
 from query_api import cells, counterparties, questions, slots
 from query_api.cells import Cells
 from query_api.counterparties import Counterparties
 from query_api.known import Known
-from query_api.questions import Asker, ErasedBefore
+from query_api.questions import ArrayAsker, ErasedBefore
 from query_api.slots import Slots
 from query_api.sums import by_key
 from query_api.together import Together
@@ -27,7 +26,7 @@ _TOGETHER_IN_MONTHS = 8
 class UserTables:
     """Every method is about one user, and raises `UnavailableError`."""
 
-    def __init__(self, asker: Asker) -> None:
+    def __init__(self, asker: ArrayAsker) -> None:
         self._asker = asker
         self._slots: Together[SlotSpan, Slots] = Together(self._read_slots, _TOGETHER_IN_MONTHS)
         self._kinds: Together[_Span, Cells] = Together(self._read_kinds, _TOGETHER_IN_MONTHS)
@@ -71,11 +70,7 @@ class UserTables:
     async def _read_cells(
         self, users: Mapping[int, ErasedBefore], since: int
     ) -> Mapping[int, Cells]:
-        found = await asyncio.gather(
-            questions.user_cells(self._asker, users, since),
-            questions.user_cell_counts(self._asker, users, since),
-        )
-        return cells.by_owner(*found)
+        return cells.by_owner(await questions.user_cells(self._asker, users, since))
 
     async def _read_counterparties(
         self, users: Mapping[int, ErasedBefore], span: _SpanInParts

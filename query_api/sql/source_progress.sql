@@ -13,5 +13,5 @@ SELECT
     toUnixTimestamp64Milli(updated_at) AS updated_at_ms,
     (SELECT concat(toString(max(at)), ' ', toString(count())) FROM erasures) AS erasures
 FROM source_progress FINAL
-WHERE bitShiftRight(source, 16) = (SELECT max(bitShiftRight(source, 16)) FROM source_progress)
+QUALIFY bitShiftRight(source, 16) = max(bitShiftRight(source, 16)) OVER ()
 ORDER BY source

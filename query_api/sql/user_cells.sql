@@ -5,9 +5,9 @@
 --   erased_before                 by user and source: the position before which all of the user's is
 --                                 erased
 --   start                         epoch seconds on a 15-minute boundary: buckets from there on
--- Units: every column is Int64, so that an answer is one array. time = epoch seconds of the bucket;
---   is_outbound, is_mms: 0 or 1; country = the two letters' bytes, the first one the lower; counters as
---   in the table: *_micros in micro-USD, processing times in microseconds.
+-- Units: every column is Int64, or an array of integers. time = epoch seconds of the bucket;
+--   is_outbound, is_mms: 0 or 1; country = the two letters' bytes, the first one the lower; counters and
+--   arrays as in the table: *_micros in micro-USD, processing times in microseconds.
 SELECT
     toInt64(user_id) AS owner,
     toInt64(toUnixTimestamp(bucket)) AS time,
@@ -19,7 +19,8 @@ SELECT
     status_partially_delivered, status_canceled, status_failed, status_undelivered, status_delivered,
     status_received, status_read,
     base_micros, carrier_fee_micros, failed_fee_micros, provisional_micros,
-    processing_count, processing_sum_us, processing_max_us
+    processing_count, processing_sum_us, processing_max_us,
+    processing_bins, processing_counts, error_codes, error_messages
 FROM user_usage_15m FINAL
 WHERE user_id IN {users:Array(UInt64)}
   AND version >= {erased_before:Map(UInt64, Map(UInt32, UInt64))}[user_id][source]

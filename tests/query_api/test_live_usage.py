@@ -22,7 +22,7 @@ from query_api.clickhouse import numbers_of
 from query_api.freshness import OVERDUE_S, Freshness
 from query_api.kept import KeptNumbers
 from query_api.known import Known
-from query_api.questions import Row, Rows, with_whole_days
+from query_api.questions import Columns, Row, Rows, with_whole_days
 from query_api.sums import Numbers
 from query_api.tables import UserTables
 from query_api.user_usage import UserUsage
@@ -49,6 +49,10 @@ class Asker:
     async def numbers(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Numbers:
         self.asked.append(question)
         return numbers_of(self._client, sql, parameters=dict(parameters))
+
+    async def columns(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Columns:
+        self.asked.append(question)
+        return self._client.query(sql, parameters=dict(parameters)).result_columns
 
 
 @pytest.mark.parametrize("path", _FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")

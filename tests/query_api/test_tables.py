@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import pytest
 
 from query_api import cells, counterparties
@@ -16,7 +15,7 @@ from query_api.few_cells import FewCells
 from query_api.freshness import OVERDUE_S, Freshness
 from query_api.kept import KeptNumbers
 from query_api.known import Known
-from query_api.questions import ErasedBefore, Rows
+from query_api.questions import Columns, ErasedBefore, Rows
 from query_api.sums import Numbers, nothing
 from query_api.tables import UserTables
 from query_api.user_usage import UserUsage
@@ -25,8 +24,6 @@ from query_api.zones import DAY_S, clock_over
 _CUT, _TODAY = 96 * DAY_S, 100 * DAY_S
 _MOST = 32
 _COLUMNS = {
-    "user_cells": 1 + cells.NONE.numbers.shape[1],
-    "user_cell_counts": 1 + cells.NONE.counts.shape[1],
     "user_kinds": 7,
     "user_slots": 11,
     "user_counterparties": 2 + counterparties.NONE.numbers.shape[1],
@@ -48,6 +45,17 @@ class Asker:
         raise AssertionError(question)
 
     async def numbers(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Numbers:
+        await self._ask(question, parameters)
+        return nothing(_COLUMNS[question])
+
+    async def columns(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Columns:
+        await self._ask(question, parameters)
+        users = list(parameters["users"])
+        zeros = [[0] * len(users)] * (cells.NONE.numbers.shape[1] - 5)
+        arrays: list[list[list[int]]] = [[[] for _ in users]] * 4
+        return [users, [_CUT] * len(users), *zeros[:3], users, *zeros, *arrays]
+
+    async def _ask(self, question: str, parameters: Mapping[str, Any]) -> None:
         self.asked.append((question, dict(parameters)))
         try:
             await self.answering.wait()
@@ -56,12 +64,6 @@ class Asker:
             raise
         if self.error:
             raise self.error
-        if question != "user_cells":
-            return nothing(_COLUMNS[question])
-        found = np.zeros((len(parameters["users"]), _COLUMNS[question]), np.int64)
-        found[:, 0] = found[:, 5] = parameters["users"]
-        found[:, 1] = _CUT
-        return found
 
     def users(self) -> list[list[int]]:
         """Whose cells were asked for, by query."""
@@ -69,11 +71,7 @@ class Asker:
 
     def names(self) -> list[str]:
         """What was asked since this was called last; `spans` says from and up to when."""
-        self.spans = {
-            name: (asked["start"], asked.get("end"))
-            for name, asked in self.asked
-            if not name.endswith("counts")
-        }
+        self.spans = {name: (asked["start"], asked.get("end")) for name, asked in self.asked}
         found = sorted(name for name, _ in self.asked)
         self.asked = []
         return found
@@ -146,7 +144,7 @@ def test_the_last_one_who_leaves_ends_the_queries() -> None:
         assert asker.cancelled == 0
         both[1].cancel()
         await asyncio.sleep(0.001)
-        assert asker.cancelled == 2
+        assert asker.cancelled == 1
         asker.answering.set()
         assert _messages(await tables.cells(_known(1), _CUT)) == [1]
 
@@ -193,7 +191,7 @@ class Scene:
         return self.asker.names()
 
 
-_RECENT = ["user_cell_counts", "user_cells", "user_counterparties"]
+_RECENT = ["user_cells", "user_counterparties"]
 _PAST = ["user_kinds", "user_slots"]
 _START, _END = 40 * DAY_S - 3_600, _TODAY + 5_400
 
@@ -255,7 +253,7 @@ def test_where_the_tables_are_days_behind_less_is_past(behind_s: int, cut: int) 
     assert scene.asker.spans["user_slots"][1] == scene.asker.spans["user_kinds"][1] == cut
 
 
-_CELLS = ["user_cell_counts", "user_cells"]
+_CELLS = ["user_cells"]
 
 
 def _few(scene: Scene, end: int = _END, **known: Any) -> list[str]:
