@@ -197,11 +197,17 @@ class Stamps:
         return self._round
 
     def _ended(self, done: asyncio.Task[None]) -> None:
-        """Go on where the round only looked users up."""
+        """Go on where the round only looked users up, once they have had their answers."""
         # Who waits is told of a failure; where nobody does, the reading grows old.
-        is_good = not done.cancelled() and done.exception() is None
-        if is_good and self._clock() - self._read_at >= _FRESH_S:
+        if not done.cancelled() and done.exception() is None and self._is_due():
+            asyncio.get_running_loop().call_later(_FRESH_S, self._go_on)
+
+    def _go_on(self) -> None:
+        if self._is_due():
             self._begin_round()
+
+    def _is_due(self) -> bool:
+        return not 0 <= self._clock() - self._read_at < _FRESH_S
 
     async def _next_round(self) -> None:
         # Shielded: the others still wait when this one is cancelled.
