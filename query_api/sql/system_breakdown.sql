@@ -62,3 +62,5 @@ FROM
 )
 GROUP BY direction, message_type, country
 ORDER BY direction, message_type, country
+-- One thread: several queries of an answer run at the same time, and each reads little.
+SETTINGS max_threads = 1

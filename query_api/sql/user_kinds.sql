@@ -59,3 +59,5 @@ FROM
 ARRAY JOIN keys AS key, numbers AS part_number, arrayEnumerate(keys) AS place
 WHERE part_number != 0
 GROUP BY owner, is_outbound, is_mms, country, what, key
+-- One thread: several queries of an answer run at the same time, and each reads little.
+SETTINGS max_threads = 1
