@@ -21,6 +21,8 @@ from query_api.backend import backend_of
 
 MAX_KNOWN = 10_000
 """Questions of a route; of these the one that was asked longest ago is judged anew."""
+_MAX_BYTES = 512
+"""A longer query is judged each time."""
 
 _OWN = frozenset({"request", "backend", "principal"})
 """What an endpoint may take that does not follow from path and query."""
@@ -65,10 +67,12 @@ class JudgedOnce(APIRoute):
         return handle
 
     def _remember(self, values: Mapping[str, Any]) -> None:
-        known = {name: value for name, value in values.items() if name not in _OWN}
-        self._known[_question(values["request"])] = known
-        if len(self._known) > MAX_KNOWN:
-            self._known.popitem(last=False)
+        question = _question(values["request"])
+        if len(question[1]) <= _MAX_BYTES:
+            known = {name: value for name, value in values.items() if name not in _OWN}
+            self._known[question] = known
+            if len(self._known) > MAX_KNOWN:
+                self._known.popitem(last=False)
 
 
 def _question(request: Request) -> _Question:

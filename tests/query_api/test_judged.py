@@ -78,6 +78,14 @@ def test_what_is_refused_stays_refused(
     assert asked == []
 
 
+def test_a_long_query_is_not_remembered(
+    probe: TestClient, asked: list[RangeParameters], bearer: Bearer
+) -> None:
+    path = f"/probe/3?timezone=UTC{'&' * 600}"
+    assert [_ask(probe, bearer(), path) for _ in range(2)] == ["42 3 UTC a"] * 2
+    assert asked[0] is not asked[1]
+
+
 def test_only_so_many_questions_are_remembered(
     probe: TestClient,
     asked: list[RangeParameters],
