@@ -29,6 +29,7 @@ from schemas.rows import (
     USAGE_LOG,
     USER_1D,
     USER_15M,
+    USER_TOTALS_15M,
 )
 from schemas.settings import clickhouse_arguments
 from schemas.statuses import STATUSES
@@ -127,8 +128,8 @@ def fill(client: Client, per_day: int, users: int, days: int = DAYS) -> int:
 
 def _merge_quiet_months(client: Client, end: int) -> None:
     """What ClickHouse does by itself with a month that nothing was written to for a day
-    (migrations 30 to 32)."""
-    for table in (USAGE_LOG, USER_15M, USER_1D):
+    (migrations 30 to 35)."""
+    for table in (USAGE_LOG, USER_15M, USER_1D, USER_TOTALS_15M, SYSTEM_15M, SYSTEM_1D):
         found = client.query(
             "SELECT DISTINCT partition FROM system.parts WHERE active AND table = {table:String}"
             " AND database = currentDatabase()"

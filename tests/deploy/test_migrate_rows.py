@@ -24,6 +24,9 @@ _SETTINGS = {
     rows.USAGE_LOG: f"{_SMALL}, {_MERGED}",
     rows.USER_1D: "index_granularity = 256, min_compress_block_size = 4096,"
     f" max_compress_block_size = 65536, {_MERGED}",
+    rows.USER_TOTALS_15M: f"index_granularity = 8192, {_MERGED}",
+    rows.SYSTEM_15M: f"index_granularity = 8192, {_MERGED}",
+    rows.SYSTEM_1D: f"index_granularity = 8192, {_MERGED}",
 }
 _COPIED = {
     rows.USAGE_LOG: "toDateTime(occurred_at)",
