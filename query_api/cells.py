@@ -105,9 +105,9 @@ def by_owner(columns: Columns) -> dict[int, Cells]:
         return {}
     width = 1 + len(_COLUMNS)
     numbers = np.array(columns[:width], np.int64).T
-    arrays = columns[width:]
+    bins, processed, codes, failed = columns[width:]
     counts = np.concatenate(
-        [_counts(numbers, is_error, *arrays[2 * is_error :][:2]) for is_error in (0, 1)]
+        (_counts(numbers, 0, bins, processed), _counts(numbers, 1, codes, failed))
     )
     counts_of = dict(by_key(counts[:, 0], counts[:, 1:]))
     return {

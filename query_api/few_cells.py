@@ -6,12 +6,10 @@ read at once, and every range and zone is answered from them.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-
 from query_api import cells
 from query_api.cells import Cells
 from query_api.kept import KeptNumbers, Tables
-from query_api.known import Known, Part
+from query_api.known import Known
 from query_api.tables import UserTables
 from query_api.zones import DAY_S
 
@@ -34,7 +32,7 @@ class FewCells:
         parts = list(self._user.parts(self._reach(start), _END).values())
         found: list[Tables] = []
         for part in parts:
-            if (kept := self._kept.get(self._key(part))) is None:
+            if (kept := self._kept.get(self._user.key("few", part))) is None:
                 break
             found.append(kept)
         if missing := parts[len(found) :]:
@@ -42,14 +40,9 @@ class FewCells:
             for part in missing:
                 own = read.between(part.start, part.end)
                 found.append((own.numbers, own.counts))
-                self._kept.put(self._key(part), found[-1])
+                self._kept.put(self._user.key("few", part), found[-1])
         return cells.joined(*(Cells(*own) for own in found))
 
     def _reach(self, start: int) -> int:
         wanted = (self._user.cut - days * DAY_S for days in _REACHES)
         return next((begin for begin in wanted if begin <= start), 0)
-
-    def _key(self, part: Part) -> Hashable:
-        user = self._user
-        erased = tuple(sorted(user.erased_before.items()))
-        return ("few", user.user_id, part.number, part.mark, erased, part.start)

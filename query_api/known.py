@@ -71,3 +71,8 @@ class Known:
         pieces = zip(marks, cuts, cuts[1:], strict=False)
         every = (Part(number, *piece) for number, piece in enumerate(pieces))
         return {part.number: part for part in every if part.start < part.end}
+
+    def key(self, name: str, part: Part, *more: Hashable) -> Hashable:
+        """What is kept of the user in a piece of time, by its name, for as long as that stands."""
+        erased = tuple(sorted(self.erased_before.items()))
+        return (name, self.user_id, part.mark, erased, part.start, part.end, *more)

@@ -182,11 +182,9 @@ class Stamps:
 
     async def _keep_up(self, kept_s: float = KEPT_S) -> None:
         """Begin the next round where it is time, and wait for it where it is overdue."""
-        # A clock that was set back must not keep a reading for ever.
-        age = self._clock() - self._read_at
-        if not 0 <= age < kept_s:
+        if self._is_older_than(kept_s):
             await self._next_round()
-        elif age >= _FRESH_S:
+        elif self._is_older_than(_FRESH_S):
             self._begin_round()
 
     def _begin_round(self) -> asyncio.Task[None]:
@@ -199,15 +197,16 @@ class Stamps:
     def _ended(self, done: asyncio.Task[None]) -> None:
         """Go on where the round only looked users up, once they have had their answers."""
         # Who waits is told of a failure; where nobody does, the reading grows old.
-        if not done.cancelled() and done.exception() is None and self._is_due():
+        if not done.cancelled() and done.exception() is None and self._is_older_than(_FRESH_S):
             asyncio.get_running_loop().call_later(_FRESH_S, self._go_on)
 
     def _go_on(self) -> None:
-        if self._is_due():
+        if self._is_older_than(_FRESH_S):
             self._begin_round()
 
-    def _is_due(self) -> bool:
-        return not 0 <= self._clock() - self._read_at < _FRESH_S
+    def _is_older_than(self, seconds: float) -> bool:
+        """Whether the reading is; one of the future, by a clock that was set back, counts so."""
+        return not 0 <= self._clock() - self._read_at < seconds
 
     async def _next_round(self) -> None:
         # Shielded: the others still wait when this one is cancelled.
@@ -219,9 +218,8 @@ class Stamps:
         Whoever is not known yet need not wait for more than his own marks, where the reading will
         do: they only have to be read after it.
         """
-        begin = self._clock()
-        will_do_s = KEPT_S if self._waiting - self._users.keys() else _FRESH_S
-        if not 0 <= begin - self._read_at < will_do_s:
+        if self._is_older_than(KEPT_S if self._waiting - self._users.keys() else _FRESH_S):
+            begin = self._clock()
             await self._advance()
             self._read_at, day = begin, today_start(begin)
             # A user may have become one of many messages; or nothing says who changes.

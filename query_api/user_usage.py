@@ -75,7 +75,7 @@ class UserUsage:
     async def savings(self, start: int, end: int, least: int, rows: int) -> Row:
         """What the user could have saved in [start, end); see `counterparties.savings`."""
         parts = self._user.parts(start, end)
-        keys = {number: self._key("counterparties", part) for number, part in parts.items()}
+        keys = {number: self._user.key("counterparties", part) for number, part in parts.items()}
         kept = {number: self._kept.get(key) for number, key in keys.items()}
         found = {number: Counterparties(*own) for number, own in kept.items() if own}
         if missing := [parts[number] for number in parts if number not in found]:
@@ -91,14 +91,14 @@ class UserUsage:
             return slots.NONE
         days = tuple(slots.days_of(bound for bound in bounds if bound < part.end))
         span = (part.start, part.end, width, days)
-        key = self._key("slots", part, width, days)
+        key = self._user.key("slots", part, width, days)
         return await self._kept.once(key, Slots, lambda: self._tables.slots(self._user, span))
 
     async def _past_kinds(self, parts: Parts) -> Cells:
         if (part := parts.get(PAST)) is None:
             return cells.NONE
         span = (part.start, part.end)
-        key = self._key("kinds", part)
+        key = self._user.key("kinds", part)
         return await self._kept.once(key, Cells, lambda: self._tables.kinds(self._user, *span))
 
     async def _recent(
@@ -111,7 +111,7 @@ class UserUsage:
         late, today = parts.get(LATELY), parts.get(TODAY)
         if late is None:
             return None, await self._today(today)
-        key = self._key(name, late)
+        key = self._user.key(name, late)
         if kept := self._kept.get(key):
             return kept, await self._today(today)
         found = await self._tables.cells(self._user, self._user.cut)
@@ -134,8 +134,3 @@ class UserUsage:
     @property
     def _todays_key(self) -> Hashable:
         return ("cells", self._user.user_id, self._user.stamp, self._user.today)
-
-    def _key(self, name: str, part: Part, *more: Hashable) -> Hashable:
-        user = self._user
-        erased = tuple(sorted(user.erased_before.items()))
-        return (name, user.user_id, part.mark, erased, part.start, part.end, *more)

@@ -8,14 +8,14 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
 from fastapi.testclient import TestClient
 
-from query_api.access import as_admin, as_user
+from query_api.access import as_user
 from query_api.backend import WithBackend
 from query_api.parameters import RangeParameters
 from query_api.routes.judged import JudgedOnce
 from query_api.tokens import Principal
 from tests.query_api.conftest import Bearer
 
-_USERS, _ADMINS = Depends(as_user), Depends(as_admin)
+_USERS = Depends(as_user)
 
 
 @pytest.fixture
