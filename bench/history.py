@@ -19,6 +19,7 @@ from deploy.local import clickhouse
 from deploy.local.ports import free_port
 from deploy.migrate import migrate
 from schemas.rows import (
+    CELL_KEYS,
     CELL_TABLES,
     COUNTERS,
     MAXIMA,
@@ -26,10 +27,12 @@ from schemas.rows import (
     SYSTEM_1D,
     SYSTEM_1M,
     SYSTEM_15M,
+    SYSTEM_TOTALS_15M,
     USAGE_LOG,
     USER_1D,
     USER_15M,
     USER_TOTALS_15M,
+    WIDTH_MS,
 )
 from schemas.settings import clickhouse_arguments
 from schemas.statuses import STATUSES
@@ -128,8 +131,8 @@ def fill(client: Client, per_day: int, users: int, days: int = DAYS) -> int:
 
 def _merge_quiet_months(client: Client, end: int) -> None:
     """What ClickHouse does by itself with a month that nothing was written to for a day
-    (migrations 30 to 35)."""
-    for table in (USAGE_LOG, USER_15M, USER_1D, USER_TOTALS_15M, SYSTEM_15M, SYSTEM_1D):
+    (migrations 30 to 36)."""
+    for table in {USAGE_LOG, *CELL_TABLES, USER_TOTALS_15M} - {SYSTEM_1M}:
         found = client.query(
             "SELECT DISTINCT partition FROM system.parts WHERE active AND table = {table:String}"
             " AND database = currentDatabase()"
@@ -155,27 +158,24 @@ def _fill_day(client: Client, users: int, first: int, rows: int, since: int, unt
     _sum(client, USER_1D, USER_15M, begin, until)
     _sum(client, SYSTEM_15M, USER_15M, begin, until)
     _sum(client, SYSTEM_1D, SYSTEM_15M, begin, until)
-
-
-_WIDTHS = {SYSTEM_1M: 60, USER_15M: 900, SYSTEM_15M: 900, USER_1D: _DAY_S, SYSTEM_1D: _DAY_S}
-assert _WIDTHS.keys() == set(CELL_TABLES)
+    _sum(client, SYSTEM_TOTALS_15M, SYSTEM_15M, begin, until)
 
 
 def _sum(client: Client, table: str, origin: str, since: int, until: int) -> None:
     """Sum the rows of `origin` in [since, until) into the cells of `table`."""
     is_log = origin == USAGE_LOG
     at = "occurred_at" if is_log else "origin.bucket"
-    key = ["direction", "message_type", "country_code", "source"]
-    key = [*(["user_id"] if table in (USER_15M, USER_1D) else []), *key]
+    key = [column for column in CELL_KEYS[table] if column != "bucket"]
     sums = _sums_of_messages() if is_log else _sums_of_cells()
     chosen = ", ".join(f"{sql} AS {name}" for name, sql in sums.items())
     arrays = [f"{name} AS {column}" for name, column in _array_columns(is_log)]
+    width_s = WIDTH_MS[table] // 1000
     names = [*key, "bucket", "version", *COUNTERS, *(c for pair in SPARSE for c in pair[:2])]
     counted = [f"s.{name}" for name in (*key, "bucket_", "version_", *(f"{c}_" for c in COUNTERS))]
     client.command(
         f"INSERT INTO {table} ({', '.join(names)}) SELECT {', '.join([*counted, *arrays])} FROM ("
         f"SELECT {', '.join(f'origin.{name} AS {name}' for name in key)},"
-        f" toStartOfInterval(toDateTime({at}, 'UTC'), INTERVAL {_WIDTHS[table]} SECOND, 'UTC')"
+        f" toStartOfInterval(toDateTime({at}, 'UTC'), INTERVAL {width_s} SECOND, 'UTC')"
         f" AS bucket_, max(origin.version) AS version_, {chosen} FROM {origin} AS origin"
         f" WHERE {at} >= toDateTime({since}, 'UTC') AND {at} < toDateTime({until}, 'UTC')"
         f" GROUP BY {', '.join(key)}, bucket_) AS s"

@@ -15,6 +15,8 @@ USER_1D = "user_usage_1d"
 SYSTEM_1M = "system_usage_1m"
 SYSTEM_15M = "system_usage_15m"
 SYSTEM_1D = "system_usage_1d"
+SYSTEM_TOTALS_15M = "system_totals_15m"
+"""The system's totals by direction alone."""
 PROGRESS = "source_progress"
 LOG_DECISION = "log_decision"
 ORPHANS = "orphan_status"
@@ -22,8 +24,10 @@ RATE_UPDATES = "rate_card_updates"
 ERASURES = "erasures"
 
 USER_TABLES = (USER_15M, USER_1D)
-SYSTEM_TABLES = (SYSTEM_1M, SYSTEM_15M, SYSTEM_1D)
+SYSTEM_TABLES = (SYSTEM_1M, SYSTEM_15M, SYSTEM_TOTALS_15M, SYSTEM_1D)
 CELL_TABLES = USER_TABLES + SYSTEM_TABLES
+"""In the order in which a flush writes them. Days come last of the users' and of the system's:
+whoever sees that a day has changed sees what else has changed with it."""
 
 WIDTH_MS = {
     USER_15M: 900_000,
@@ -31,6 +35,7 @@ WIDTH_MS = {
     SYSTEM_1M: 60_000,
     SYSTEM_15M: 900_000,
     SYSTEM_1D: 86_400_000,
+    SYSTEM_TOTALS_15M: 900_000,
 }
 
 DIRECTIONS = {"inbound": 1, "outbound": 2}
@@ -82,4 +87,8 @@ SPARSE: tuple[tuple[str, str, str], ...] = (
 
 USER_KEY = ("user_id", "bucket", "direction", "message_type", "country_code", "source")
 SYSTEM_KEY = ("bucket", "direction", "message_type", "country_code", "source")
-CELL_KEYS = {table: USER_KEY if table in USER_TABLES else SYSTEM_KEY for table in CELL_TABLES}
+CELL_KEYS = {
+    **dict.fromkeys(USER_TABLES, USER_KEY),
+    **dict.fromkeys(SYSTEM_TABLES, SYSTEM_KEY),
+    SYSTEM_TOTALS_15M: ("bucket", "direction", "source"),
+}

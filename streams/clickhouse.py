@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 
-from schemas.rows import ORPHANS, USAGE_LOG, USER_TABLES
+from schemas.rows import CELL_KEYS, ORPHANS, USAGE_LOG
 from schemas.settings import clickhouse_arguments
 from schemas.units import position, source_epoch
 from streams.answers import Column, blocks
@@ -35,6 +35,14 @@ _PARAMETERS = 50
 
 T = TypeVar("T")
 _CellTuple = tuple[Any, ...]
+_KEY_COLUMNS = {
+    "user_id": ("user_id", "UInt64"),
+    "bucket": ("toUnixTimestamp(bucket)", "UInt32"),
+    "direction": ("CAST(direction, 'Int8')", "Int8"),
+    "message_type": ("CAST(message_type, 'Int8')", "Int8"),
+    "country_code": ("toString(country_code)", "String"),
+}
+"""How a column of a cell's key is compared, and as what."""
 
 
 class Progress(NamedTuple):
@@ -145,20 +153,16 @@ class Store:
             self._load_keys(name, tables[name], wanted, source)
 
     def _load_keys(self, name: str, table: CellTable, keys: Keys, source: int) -> None:
-        user = "UInt64, " if name in USER_TABLES else ""
-        columns = ", ".join(key_columns(name)).replace("bucket", "toUnixTimestamp(bucket)", 1)
-        columns = columns.replace("direction", "CAST(direction, 'Int8')")
-        columns = columns.replace("message_type", "CAST(message_type, 'Int8')")
-        columns = columns.replace("country_code", "toString(country_code)")
+        columns, kinds = zip(*(_KEY_COLUMNS[column] for column in key_columns(name)), strict=True)
         ends = {"first": int(keys["bucket_s"].min()), "last": int(keys["bucket_s"].max())}
-        kind = f"Array(Tuple({user}UInt32, Int8, Int8, String))"
+        kind = f"Array(Tuple({', '.join(kinds)}))"
         for some, values in _queries(_tuples(name, keys), kind):
             blocks = self.blocks(
                 f"SELECT {cell_columns(name)} FROM {name} FINAL"
                 # Columns of the sorting key, as above.
                 " PREWHERE source = {source:UInt32}"
                 " AND bucket BETWEEN toDateTime({first:UInt32}, 'UTC')"
-                f" AND toDateTime({{last:UInt32}}, 'UTC') AND ({columns}) IN {some}",
+                f" AND toDateTime({{last:UInt32}}, 'UTC') AND ({', '.join(columns)}) IN {some}",
                 {"source": source, **ends, **values},
             )
             for block in blocks:
@@ -229,12 +233,13 @@ def _in_parameters(values: Sequence[T]) -> Iterator[list[T]]:
 
 
 def _tuples(name: str, keys: Keys) -> list[_CellTuple]:
-    """Cells as ClickHouse is asked for them: user in user tables, bucket, codes, country."""
+    """Cells as ClickHouse is asked for them: `_KEY_COLUMNS` of those that the table's key has."""
+    places = [list(_KEY_COLUMNS).index(column) for column in key_columns(name)]
     tuples: list[_CellTuple] = []
     for user_id, bucket_s, code in keys.tolist():
         direction, message_type, country = combination_parts(code)
-        rest = (bucket_s, direction, message_type, country_text(country))
-        tuples.append((user_id, *rest) if name in USER_TABLES else rest)
+        cell = (user_id, bucket_s, direction, message_type, country_text(country))
+        tuples.append(tuple(cell[place] for place in places))
     return tuples
 
 
@@ -248,5 +253,5 @@ def source_parameters(source: int) -> dict[str, int]:
 
 
 def key_columns(name: str) -> list[str]:
-    user = ["user_id"] if name in USER_TABLES else []
-    return [*user, "bucket", "direction", "message_type", "country_code"]
+    """What tells the cells of one source apart."""
+    return [column for column in CELL_KEYS[name] if column != "source"]

@@ -175,7 +175,7 @@ def comparison(table: str) -> str:
     return (
         f"SELECT [{', '.join(f'toString({c})' for c in key)}], maxMap([source], [version]),"
         f" {', '.join(counters + sparse)}"
-        f" FROM ({_cells(table, key)} UNION ALL {_log(table)})"
+        f" FROM ({_cells(table, key)} UNION ALL {_log(table, key)})"
         f" GROUP BY {grouped} HAVING {' OR '.join(unequal)} ORDER BY {grouped}"
     )
 
@@ -190,14 +190,14 @@ def _cells(table: str, key: Sequence[str]) -> str:
     )
 
 
-def _log(table: str) -> str:
+def _log(table: str, key: Sequence[str]) -> str:
     width_s = WIDTH_MS[table] // 1000
     bucket = f"toDateTime(intDiv(toUnixTimestamp(occurred_at), {width_s}) * {width_s}, 'UTC')"
-    user = "user_id, " if table in USER_TABLES else ""
+    named = [f"{bucket} AS bucket" if column == "bucket" else column for column in key]
     counters = [f"toInt64({_OF_A_MESSAGE[counter]}) AS {counter}" for counter in COUNTERS]
     known = " AND user_id != 0" if table in USER_TABLES else ""
     return (
-        f"SELECT 1 AS is_log, {user}{bucket} AS bucket, direction, message_type, country_code,"
+        f"SELECT 1 AS is_log, {', '.join(named)},"
         f" source, version, {', '.join(counters)}, {_SPARSE_OF_A_MESSAGE}"
         f" FROM {USAGE_LOG} FINAL"
         f" WHERE toYYYYMM(occurred_at) BETWEEN {{first:UInt32}} AND {{last:UInt32}}{known}"

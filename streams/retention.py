@@ -10,10 +10,10 @@ import re
 
 from clickhouse_connect.driver.client import Client
 
-from schemas.rows import SYSTEM_1D, SYSTEM_15M, USAGE_LOG, USER_1D, USER_15M, USER_TOTALS_15M
+from schemas.rows import CELL_TABLES, SYSTEM_1M, USAGE_LOG, USER_TOTALS_15M
 from schemas.settings import Settings
 
-_ROLLUPS = (USER_15M, USER_TOTALS_15M, USER_1D, SYSTEM_15M, SYSTEM_1D)
+_ROLLUPS = {*CELL_TABLES, USER_TOTALS_15M} - {SYSTEM_1M}
 _DAYS = re.compile(r"\bTTL .*?toIntervalDay\((\d+)\)")
 
 

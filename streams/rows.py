@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.rows import COUNTERS, SPARSE, USER_TABLES
+from schemas.rows import CELL_KEYS, COUNTERS, SPARSE, USER_TABLES
 from streams.answers import Column, Nullable
 from streams.core.cells import KEY, WIDTH, CellRows, Keys, combination, combination_parts
 from streams.core.columns import Flags, Ints
@@ -209,8 +209,9 @@ def cell_block(name: str, parts: Sequence[tuple[int, CellRows]]) -> Block:
         block.numbers("user_id", "UInt64", keys["user_id"])
     block.numbers("bucket", "DateTime('UTC')", keys["bucket_s"])
     block.numbers("direction", "Int8", direction)
-    block.numbers("message_type", "Int8", message_type)
-    block.fixed_texts("country_code", _COUNTRIES[country])
+    if "message_type" in CELL_KEYS[name]:
+        block.numbers("message_type", "Int8", message_type)
+        block.fixed_texts("country_code", _COUNTRIES[country])
     sources = np.repeat([source for source, _ in parts], [len(cells.keys) for _, cells in parts])
     block.numbers("source", "UInt32", sources)
     block.numbers("version", "UInt64", np.concatenate([cells.last for _, cells in parts]))
@@ -229,10 +230,13 @@ def cell_block(name: str, parts: Sequence[tuple[int, CellRows]]) -> Block:
 def cell_columns(name: str) -> str:
     """The columns of a table of cells in the order that `cells_of` takes."""
     user = "user_id" if name in USER_TABLES else "toUInt64(0)"
+    kind = "CAST(message_type, 'Int8'), country_code"
+    if "message_type" not in CELL_KEYS[name]:
+        kind = "toInt8(1), toFixedString('', 2)"
     sparse = ", ".join(f"{keys}, {counts}" for keys, counts, _ in SPARSE)
     return (
-        f"{user}, toUnixTimestamp(bucket), CAST(direction, 'Int8'), CAST(message_type, 'Int8'),"
-        f" country_code, version, {', '.join(COUNTERS)}, {sparse}"
+        f"{user}, toUnixTimestamp(bucket), CAST(direction, 'Int8'), {kind},"
+        f" version, {', '.join(COUNTERS)}, {sparse}"
     )
 
 
@@ -267,6 +271,6 @@ def some_cells(cells: CellRows, chosen: Flags) -> CellRows:
 
 
 def _numbers(countries: Column) -> Column:
-    """`country_number` of each FixedString(2)."""
+    """`country_number` of each FixedString(2), 0 of an empty one."""
     letters = countries.view(np.uint8).reshape(-1, 2).astype(np.int16)
-    return (letters[:, 0] - 65) * 26 + letters[:, 1] - 64
+    return np.where(letters[:, 0] == 0, 0, (letters[:, 0] - 65) * 26 + letters[:, 1] - 64)

@@ -21,7 +21,7 @@ SELECT
     -- Every message has one status; the columns of those in flight need not be read.
     messages - good - bad - canceled AS in_flight,
     sum(base_micros + carrier_fee_micros + failed_fee_micros) AS cost_micros
-FROM system_usage_15m AS cell FINAL
+FROM system_totals_15m AS cell FINAL
 WHERE bucket >= toDateTime({start:UInt32}, 'UTC') AND bucket < toDateTime({end:UInt32}, 'UTC')
 GROUP BY time, is_outbound
 ORDER BY time, is_outbound

@@ -19,7 +19,10 @@ from streams.core.compiled import groups as compiled_groups
 from streams.core.counts import Histograms, SparseCounts
 
 KEY = np.dtype([("user_id", "i8"), ("bucket_s", "i8"), ("combination", "i4")])
-"""User (0 in system tables), start of the bucket in s, and direction, type and country in one."""
+"""User (0 in system tables), start of the bucket in s, and direction, type and country in one.
+
+A table that does not tell types and countries apart has the first type and no country.
+"""
 Keys = npt.NDArray[Any]
 """An array of `KEY`."""
 
@@ -33,6 +36,10 @@ _ROOM = 0.9
 def combination(direction: Any, message_type: Any, country: Any) -> Any:
     """Codes of direction and type and a `country_number` as one small integer, or arrays of it."""
     return country << 2 | direction - 1 << 1 | message_type - 1
+
+
+DIRECTION_ONLY = combination(2, 1, 0)
+"""Which bits of a combination are those of the direction."""
 
 
 def combination_parts(code: Any) -> tuple[Any, Any, Any]:

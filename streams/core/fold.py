@@ -1,6 +1,6 @@
 """Messages into cells: each message once into its user's and the system's rollups.
 
-Five tables hold the same counters at different grains. A batch becomes one matrix of deltas, a
+Six tables hold the same counters at different grains. A batch becomes one matrix of deltas, a
 row a change, which every table groups by its own cells.
 """
 
@@ -18,12 +18,14 @@ from schemas.rows import (
     SYSTEM_1D,
     SYSTEM_1M,
     SYSTEM_15M,
+    SYSTEM_TOTALS_15M,
     USER_1D,
     USER_15M,
     WIDTH_MS,
 )
 from streams.core.cells import (
     COLUMN,
+    DIRECTION_ONLY,
     KEY,
     MAX_COLUMNS,
     WIDTH,
@@ -99,6 +101,7 @@ def group(batch: Batch) -> dict[str, Groups]:
         SYSTEM_1M: _group(SYSTEM_1M, kept, system[kept], at[kept], codes[kept]),
         SYSTEM_15M: system_15m,
         SYSTEM_1D: _coarser(SYSTEM_1D, SYSTEM_15M, system_15m),
+        SYSTEM_TOTALS_15M: _coarser(SYSTEM_TOTALS_15M, SYSTEM_15M, system_15m, DIRECTION_ONLY),
     }
 
 
@@ -159,12 +162,15 @@ def _group(table: str, events: Ints, users: Ints, at: Ints, codes: Ints) -> Grou
     return Groups(events, of_event, keys)
 
 
-def _coarser(table: str, finer_name: str, finer: Groups) -> Groups:
-    """The groups of a table whose buckets are whole buckets of a finer one."""
+def _coarser(table: str, finer_name: str, finer: Groups, mask: int = -1) -> Groups:
+    """The groups of a table whose cells are whole cells of a finer one.
+
+    `mask` leaves of a combination what the table tells apart.
+    """
     if not len(finer.keys):
         return finer
     keys = finer.keys
-    codes = keys["combination"].astype(np.int64)
+    codes = keys["combination"].astype(np.int64) & mask
     again = _group(table, finer.events, keys["user_id"], keys["bucket_s"] * 1000, codes)
     of_finer = again.of_event
     return Groups(finer.events, of_finer[finer.of_event], again.keys, finer_name, of_finer)

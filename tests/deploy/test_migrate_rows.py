@@ -27,6 +27,7 @@ _SETTINGS = {
     rows.USER_TOTALS_15M: f"index_granularity = 8192, {_MERGED}",
     rows.SYSTEM_15M: f"index_granularity = 8192, {_MERGED}",
     rows.SYSTEM_1D: f"index_granularity = 8192, {_MERGED}",
+    rows.SYSTEM_TOTALS_15M: f"{_MERGED}, index_granularity = 8192",
 }
 _COPIED = {
     rows.USAGE_LOG: "toDateTime(occurred_at)",

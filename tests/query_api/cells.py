@@ -10,7 +10,7 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
-from schemas.rows import SYSTEM_1D, SYSTEM_15M, USER_1D, USER_15M
+from schemas.rows import CELL_KEYS, SYSTEM_1D, SYSTEM_15M, SYSTEM_TOTALS_15M, USER_1D, USER_15M
 from schemas.statuses import STATUSES
 
 Cell = dict[str, Any]
@@ -53,8 +53,18 @@ def _random_cell(dice: random.Random, start: int, end: int) -> Cell:
     return cell
 
 
-def insert(client: Client, cells: Iterable[Cell]) -> None:
-    """Write cells as a worker does: by user and for the system, by 15 minutes and by day."""
+def some_cell(user_id: int, bucket: int, messages: int) -> Cell:
+    """A cell of a user's outbound messages of one segment each to the US, of source 0."""
+    key = (user_id, bucket, "outbound", "sms", "US", 0)
+    counters = {"messages": messages, "segments": messages}
+    return dict(zip(_KEY, key, strict=True)) | counters
+
+
+def insert(client: Client, cells: Iterable[Cell], version: int = 1) -> None:
+    """Write cells as a worker does: by user and for the system, by 15 minutes and by day.
+
+    `version` is the position of the event that changed them last.
+    """
     cells = list(cells)
     users = [cell for cell in cells if cell["user_id"] != 0]
     for table, rows in (
@@ -62,8 +72,9 @@ def insert(client: Client, cells: Iterable[Cell]) -> None:
         (USER_1D, _merged(users, _by_day)),
         (SYSTEM_15M, _merged(cells, _without_user)),
         (SYSTEM_1D, _merged(cells, lambda cell: _by_day(_without_user(cell)))),
+        (SYSTEM_TOTALS_15M, _merged(cells, _by_direction)),
     ):
-        lines = "\n".join(json.dumps(row | {"version": 1}) for row in rows)
+        lines = "\n".join(json.dumps(row | {"version": version}) for row in rows)
         client.raw_insert(table, insert_block=lines, fmt="JSONEachRow")
 
 
@@ -73,6 +84,10 @@ def _by_day(key: Cell) -> Cell:
 
 def _without_user(key: Cell) -> Cell:
     return {name: value for name, value in key.items() if name != "user_id"}
+
+
+def _by_direction(key: Cell) -> Cell:
+    return {name: key[name] for name in CELL_KEYS[SYSTEM_TOTALS_15M]}
 
 
 def _merged(cells: Iterable[Cell], key_of: Callable[[Cell], Cell]) -> list[Cell]:

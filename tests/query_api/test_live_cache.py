@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 
 from query_api.app import create_app
 from query_api.settings import ApiSettings
+from tests.query_api.cells import insert, some_cell
 from tests.query_api.conftest import Bearer
 from tests.query_api.credentials import SECRET
 
@@ -54,13 +55,8 @@ def _message(
     database: Client, offset: int, second: int, user_id: int = 42, day: str = "2026-11-03"
 ) -> None:
     """One more message of a user: his cell and the system's, then the progress."""
-    cell = f"'{day} 12:00:00', 'outbound', 'sms', 'US', 0, {offset}, {offset}"
-    names = "bucket, direction, message_type, country_code, source, version, messages"
-    for width in ("15m", "1d"):
-        at = cell if width == "15m" else cell.replace("12:00", "00:00")
-        users = f"user_usage_{width} (user_id, {names})"
-        database.command(f"INSERT INTO {users} VALUES ({user_id}, {at})")
-        database.command(f"INSERT INTO system_usage_{width} ({names}) VALUES ({at})")
+    noon = int(datetime.fromisoformat(f"{day}T12:00:00Z").timestamp())
+    insert(database, [some_cell(user_id, noon, offset)], version=offset)
     progress = "source, next_offset, end_offset, as_of, partitions"
     database.command(
         f"INSERT INTO source_progress ({progress}) VALUES "

@@ -22,6 +22,7 @@ from clickhouse_connect.driver.client import Client
 from deploy.topics import create_missing_topics
 from query_api.access import PUBLIC_PATHS
 from schemas.topics import topics
+from tests.query_api.cells import insert, some_cell
 from tests.query_api.credentials import claims, signed
 from tests.query_api.serving import served
 
@@ -54,17 +55,9 @@ def api(
 
 def _fill(database: Client) -> None:
     """A few messages of two users, so that answers are not empty."""
-    cell = "'outbound', 'sms', 'US', 5, 5, 1"
-    names = "direction, message_type, country_code, messages, segments, version"
     hour = "now() - INTERVAL 2 HOUR"
-    for width in ("15m", "1d"):
-        start = f"toStartOfInterval({hour}, INTERVAL {'15 MINUTE' if width == '15m' else '1 DAY'})"
-        for user in (42, 43):
-            table = f"user_usage_{width} (user_id, bucket, {names})"
-            database.command(f"INSERT INTO {table} VALUES ({user}, {start}, {cell})")
-        database.command(
-            f"INSERT INTO system_usage_{width} (bucket, {names}) VALUES ({start}, {cell})"
-        )
+    bucket = int(time.time() - 7200) // 900 * 900
+    insert(database, [some_cell(user, bucket, 5) for user in (42, 43)])
     database.command(
         "INSERT INTO source_progress (source, next_offset, end_offset, as_of, partitions) VALUES "
         "(0, 5, 5, now(), 1)"

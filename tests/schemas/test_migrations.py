@@ -140,8 +140,16 @@ def test_cells_are_absolute_and_keyed_by_source(table: str) -> None:
 
 
 def test_cell_tables_of_one_kind_differ_in_width_only() -> None:
-    for tables in (rows.USER_TABLES, rows.SYSTEM_TABLES):
+    for key in set(rows.CELL_KEYS.values()):
+        tables = [table for table in rows.CELL_TABLES if rows.CELL_KEYS[table] == key]
         assert len({tuple(_TABLES[table].columns.items()) for table in tables}) == 1
+
+
+def test_days_are_written_last() -> None:
+    # The API takes it from the days that nothing has changed, and keeps what it has read.
+    assert rows.USER_TABLES[-1] == rows.USER_1D
+    assert rows.SYSTEM_TABLES[-1] == rows.SYSTEM_1D
+    assert rows.CELL_TABLES == rows.USER_TABLES + rows.SYSTEM_TABLES
 
 
 @pytest.mark.parametrize("table", [rows.USAGE_LOG, *rows.CELL_TABLES])

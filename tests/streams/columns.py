@@ -100,7 +100,7 @@ def decided(value: bytes, position: int, reference: Reference) -> Message:
 
 
 def empty_tables() -> dict[str, CellTable]:
-    """The five tables of a new source."""
+    """The tables of a new source."""
     return {name: CellTable({}) for name in CELL_TABLES}
 
 

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.histogram import MAX_VALUE
 from schemas.rows import (
+    CELL_KEYS,
     CELL_TABLES,
     COUNTERS,
     MAXIMA,
@@ -102,15 +104,12 @@ def test_bins_are_computed_as_they_were_folded(client: Client, clickhouse_databa
     assert _found(client) == []
 
 
-_CELL = "user_id, bucket, direction, message_type, country_code"
-
-
 def _replace(client: Client, table: str, changes: str, where: str = "1") -> list[str]:
     """Write one cell anew, changed, as the newest version; returns its key."""
-    key = _CELL if table in (USER_15M, USER_1D) else _CELL.removeprefix("user_id, ")
-    order = f"ORDER BY {key}, source LIMIT 1"
+    key = [column for column in CELL_KEYS[table] if column != "source"]
+    order = f"ORDER BY {', '.join(key)}, source LIMIT 1"
     chosen = client.query(
-        f"SELECT {', '.join(f'toString({c})' for c in key.split(', '))}"
+        f"SELECT {', '.join(f'toString({c})' for c in key)}"
         f" FROM {table} FINAL WHERE {where} {order}"
     ).result_rows
     client.command(
@@ -181,13 +180,12 @@ def test_an_entry_that_the_log_does_not_have(client: Client) -> None:
 def test_a_missing_cell(client: Client, table: str) -> None:
     _replace(client, table, "messages AS messages")
     chosen = client.query(
-        f"SELECT bucket, country_code, source, messages FROM {table} FINAL"
-        " ORDER BY messages DESC LIMIT 1"
+        f"SELECT bucket, direction, source FROM {table} FINAL ORDER BY messages DESC LIMIT 1"
     ).result_rows[0]
-    parameters = {"bucket": chosen[0], "country": chosen[1], "source": chosen[2]}
+    parameters = dict(zip(("bucket", "direction", "source"), chosen, strict=True))
     client.command(
         f"ALTER TABLE {table} DELETE WHERE bucket = {{bucket:DateTime('UTC')}}"
-        " AND country_code = {country:String} AND source = {source:UInt32}"
+        " AND direction = {direction:String} AND source = {source:UInt32}"
         " SETTINGS mutations_sync = 2",
         parameters=parameters,
     )
@@ -200,9 +198,11 @@ def test_a_missing_cell(client: Client, table: str) -> None:
 @pytest.mark.usefixtures("written")
 @pytest.mark.parametrize("table", CELL_TABLES)
 def test_an_extra_cell(client: Client, table: str) -> None:
-    key = _replace(client, table, "'XX' AS country_code")
+    key = _replace(client, table, "bucket + INTERVAL 10 DAY AS bucket")
+    place = CELL_KEYS[table].index("bucket")
+    key[place] = str(datetime.fromisoformat(key[place]) + timedelta(days=10))
     found = _found(client)
-    assert {(each.table, each.key) for each in found} == {(table, " ".join([*key[:-1], "XX"]))}
+    assert {(each.table, each.key) for each in found} == {(table, " ".join(key))}
     assert {each.usage_log for each in found} == {0}
     assert "messages" in {each.counter for each in found}
 

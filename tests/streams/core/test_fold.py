@@ -17,6 +17,7 @@ from schemas.rows import (
     DIRECTIONS,
     MESSAGE_TYPES,
     SYSTEM_1M,
+    SYSTEM_TOTALS_15M,
     USER_TABLES,
     WIDTH_MS,
 )
@@ -28,6 +29,7 @@ from tests.streams.columns import cell_rows, contents, empty_tables, fold_messag
 from tests.streams.samples import NOON_MS, Message, any_message, message
 
 _HOUR_MS = 3_600_000
+NO_KIND = ("sms", country_text(0))
 Record = tuple[Message, int]
 """A message and its record's timestamp in ms."""
 
@@ -49,7 +51,10 @@ class Naive:
         if self._table == SYSTEM_1M and bucket < record_ms - 48 * _HOUR_MS:
             return
         user = message.user_id if is_user else 0
-        key = (user, bucket, message.direction, message.message_type, message.country)
+        kind = (message.message_type, message.country)
+        if self._table == SYSTEM_TOTALS_15M:
+            kind = NO_KIND
+        key = (user, bucket, message.direction, *kind)
         if message.position <= self.last.get(key, -1):
             return
         self.last[key] = message.position
