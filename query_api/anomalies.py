@@ -6,12 +6,11 @@ extreme hours do not distort as they would a mean and a standard deviation.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-from statistics import median
+import numpy as np
 
-from query_api.hours import HISTORY_DAYS, Hour
+from query_api.hours import HISTORY_DAYS, HOURS_OF_WEEK, Hours
 from query_api.measures import usd
+from query_api.sums import Floats, Numbers
 from query_api.zones import LocalClock
 from schemas.api.system import Anomaly
 
@@ -31,39 +30,50 @@ METHOD = (
 )
 
 
-def anomalies(past: Sequence[Hour], clock: LocalClock, start: int) -> list[Anomaly]:
+def anomalies(past: Hours, clock: LocalClock, start: int) -> list[Anomaly]:
     """The hours of `past` (see `hours.history`) from `start` on that are out of the ordinary."""
-    samples: dict[int, list[int]] = defaultdict(list)
-    for hour in past:
-        samples[hour.of_week].append(hour.cost_micros)
-    normal = {
-        of_week: _centre_and_spread(costs)
-        for of_week, costs in samples.items()
-        if len(costs) >= _MIN_SAMPLES
-    }
+    if not len(past):
+        return []
+    of_week, costs = past.of_week, past.cost_micros
+    medians = _medians(of_week, costs)
+    spreads = _MAD_TO_SIGMA * _medians(of_week, np.abs(costs - medians[of_week]))
+    spreads = np.maximum(np.maximum(spreads, _MIN_SPREAD_RATIO * medians), _MIN_SPREAD_MICROS)
+    deviations = (costs - medians[of_week]) / spreads[of_week]
+    has_samples = np.bincount(of_week, minlength=HOURS_OF_WEEK)[of_week] >= _MIN_SAMPLES
+    is_odd = (past.start >= start) & has_samples & (np.abs(deviations) >= _MIN_DEVIATION)
     found = [
-        _anomaly(hour, clock, *normal[hour.of_week])
-        for hour in past
-        if hour.start >= start and hour.of_week in normal
+        _anomaly(clock, int(past.start[place]), int(costs[place]), centre, deviation)
+        for place, centre, deviation in zip(
+            np.flatnonzero(is_odd).tolist(),
+            medians[of_week[is_odd]].tolist(),
+            deviations[is_odd].tolist(),
+            strict=True,
+        )
     ]
-    found = [anomaly for anomaly in found if abs(anomaly.deviation) >= _MIN_DEVIATION]
     return sorted(found, key=lambda anomaly: (-abs(anomaly.deviation), anomaly.start))[
         :MAX_ANOMALIES
     ]
 
 
-def _centre_and_spread(costs: Sequence[int]) -> tuple[float, float]:
-    centre = median(costs)
-    mad = median(abs(cost - centre) for cost in costs)
-    return centre, max(_MAD_TO_SIGMA * mad, _MIN_SPREAD_RATIO * centre, _MIN_SPREAD_MICROS)
+def _medians(of_week: Numbers, values: Numbers | Floats) -> Floats:
+    """The median of the values of each hour of the week, 0 where there are none."""
+    counts = np.bincount(of_week, minlength=HOURS_OF_WEEK)
+    ordered = values[np.lexsort((values, of_week))]
+    begins = np.cumsum(counts) - counts
+    low, high = (
+        ordered[np.minimum(begins + place, len(ordered) - 1)]
+        for place in (np.maximum(counts - 1, 0) // 2, counts // 2)
+    )
+    return np.where(counts, (low + high) / 2, 0.0)
 
 
-def _anomaly(hour: Hour, clock: LocalClock, centre: float, spread: float) -> Anomaly:
-    deviation = (hour.cost_micros - centre) / spread
+def _anomaly(
+    clock: LocalClock, start: int, micros: int, centre: float, deviation: float
+) -> Anomaly:
     return Anomaly(
-        start=clock.moment(hour.start),
-        cost_usd=usd(hour.cost_micros),
-        cost_micros=hour.cost_micros,
+        start=clock.moment(start),
+        cost_usd=usd(micros),
+        cost_micros=micros,
         median_cost_usd=usd(round(centre)),
         median_cost_micros=round(centre),
         deviation=round(deviation, 2),

@@ -6,30 +6,46 @@ clocks change has 23 or 25 of them.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
 from query_api.period import Period
-from query_api.questions import Rows
+from query_api.sums import Numbers
 from query_api.zones import BUCKET_S, DAY_S, HOUR_S, LocalClock, shift_days
 
 HISTORY_DAYS = 56
 """Eight weeks: enough samples of each hour of the week, and short enough to follow a change."""
+HOURS_OF_WEEK = 7 * 24
 
 
-class Hour(NamedTuple):
-    """One local hour: [start, end), its hour of the week (0 is Monday 00:00), its local day."""
+@dataclass(frozen=True)
+class Costs:
+    """Micro-USD of the slots of time that have any, in order: where each begins, what it cost."""
 
-    start: int
-    end: int
-    of_week: int
-    day: int
-    cost_micros: int
+    starts: Numbers
+    micros: Numbers
+
+
+@dataclass(frozen=True)
+class Hours:
+    """Local hours in order, a column each: [start, end), hour of the week (0 is Monday 00:00),
+    local day, micro-USD."""
+
+    start: Numbers
+    end: Numbers
+    of_week: Numbers
+    day: Numbers
+    cost_micros: Numbers
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def where(self, chosen: Any) -> Hours:
+        """Some of them: a mask or a slice."""
+        return Hours(*(getattr(self, column.name)[chosen] for column in fields(self)))
 
 
 def history_start(period: Period, now: float) -> int:
@@ -41,35 +57,27 @@ def history_start(period: Period, now: float) -> int:
     return min(period.start, shift_days(period.zone, latest, -HISTORY_DAYS))
 
 
-def costs_by_hour(rows: Rows, clock: LocalClock) -> dict[int, int]:
-    """Micro-USD of the hours that have any, from rows of hours or of parts of them, unordered."""
-    starts = [start for start, *_ in _calendar(clock)]
-    costs: dict[int, int] = defaultdict(int)
-    for row in rows:
-        costs[starts[bisect_right(starts, row["slot"]) - 1]] += row["cost_micros"]
-    return costs
-
-
-def hours_of(costs: Mapping[int, int], clock: LocalClock) -> list[Hour]:
-    """Every hour of the clock's range; those that are not in `costs` cost nothing."""
-    return [Hour(*hour, costs.get(hour[0], 0)) for hour in _calendar(clock)]
+def hours_of(costs: Costs, clock: LocalClock) -> Hours:
+    """Every hour of the clock's range, with the cost of the slots that begin within it."""
+    start, end, of_week, day = _calendar(clock)
+    micros = np.zeros(len(start), np.int64)
+    np.add.at(micros, np.searchsorted(start, costs.starts, side="right") - 1, costs.micros)
+    return Hours(start, end, of_week, day, micros)
 
 
 @lru_cache(maxsize=256)
-def _calendar(clock: LocalClock) -> list[tuple[int, int, int, int]]:
+def _calendar(clock: LocalClock) -> tuple[Numbers, Numbers, Numbers, Numbers]:
     """Every hour of the clock's range but for its cost; the same for all users."""
-    starts = clock.slots(HOUR_S)
+    starts = np.array(clock.slots(HOUR_S), np.int64)
+    ends = np.append(starts[1:], clock.end)
     stretches = np.searchsorted(clock.starts, starts, side="right") - 1
-    local_starts = (np.array(starts) + np.array(clock.offsets)[stretches]).tolist()
-    return [
-        # 1970-01-01 was a Thursday, three days after a Monday.
-        (start, end, (local + 3 * DAY_S) // HOUR_S % (7 * 24), local // DAY_S)
-        for start, end, local in zip(starts, (*starts[1:], clock.end), local_starts, strict=True)
-    ]
+    local = starts + np.array(clock.offsets, np.int64)[stretches]
+    # 1970-01-01 was a Thursday, three days after a Monday.
+    return starts, ends, (local + 3 * DAY_S) // HOUR_S % HOURS_OF_WEEK, local // DAY_S
 
 
-def history(hours: Sequence[Hour], until: float) -> list[Hour]:
+def history(hours: Hours, until: float) -> Hours:
     """The complete hours before `until`, from the first one that cost anything."""
-    complete = [hour for hour in hours if hour.end <= until]
-    first = next((place for place, hour in enumerate(complete) if hour.cost_micros), None)
-    return [] if first is None else complete[first:]
+    complete = hours.where(hours.end <= until)
+    costly = np.flatnonzero(complete.cost_micros)
+    return complete.where(slice(costly[0] if len(costly) else len(complete), None))

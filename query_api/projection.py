@@ -9,17 +9,25 @@ independent and normal; `tests/query_api/test_backtest.py` measures how near it 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from math import sqrt
 from zoneinfo import ZoneInfo
 
-from query_api.hours import HISTORY_DAYS, Hour, costs_by_hour, history, history_start, hours_of
+import numpy as np
+
+from query_api.hours import (
+    HISTORY_DAYS,
+    HOURS_OF_WEEK,
+    Costs,
+    Hours,
+    history,
+    history_start,
+    hours_of,
+)
 from query_api.measures import usd
 from query_api.period import Period
-from query_api.questions import Rows
+from query_api.sums import Floats, summed
 from query_api.zones import DAY_S, LocalClock, clock_over, day_start, local_date
 from schemas.api.costs import Projection
 
@@ -42,29 +50,30 @@ def month_of(zone: ZoneInfo, second: float) -> tuple[int, int]:
     return day_start(zone, first), day_start(zone, date(following.year, following.month, 1))
 
 
-def projection_of(hourly_cost: Rows, period: Period, now: float) -> Projection | None:
-    """The month's cost from rows of `…_hourly_cost` since `history_start`; the past needs none."""
+def projection_of(costs: Costs, period: Period, now: float) -> Projection | None:
+    """The month's cost from that of hours since `history_start`; the past needs none."""
     if period.end <= now:
         return None
     _, month_end = month_of(period.zone, now)
     clock = clock_over(period.zone, history_start(period, now), max(period.end, month_end))
-    return project(hours_of(costs_by_hour(hourly_cost, clock), clock), clock, now)
+    return project(hours_of(costs, clock), clock, now)
 
 
-def project(hours: Sequence[Hour], clock: LocalClock, now: float) -> Projection | None:
+def project(hours: Hours, clock: LocalClock, now: float) -> Projection | None:
     """The month's cost as known at `now`; None with less than two weeks of history.
 
     `hours` reach from the beginning of the history to the end of the month.
     """
     start, end = month_of(clock.zone, now)
     past = history(hours, now)
-    if not past or past[-1].end - past[0].start < MIN_HISTORY_DAYS * DAY_S:
+    if not len(past) or past.end[-1] - past.start[0] < MIN_HISTORY_DAYS * DAY_S:
         return None
     profile = _profile(past)
     trend = _trend(past, profile)
     days_left, middle = (end - now) / DAY_S, (now + end) / 2 / DAY_S
-    to_date = sum(hour.cost_micros for hour in hours if start <= hour.start <= now)
-    by_rhythm = sum(_expected(hour, profile, now) for hour in hours if now < hour.end <= end)
+    this_month = hours.where((start <= hours.start) & (hours.start <= now))
+    to_date = int(this_month.cost_micros.sum())
+    by_rhythm = _expected(hours.where((now < hours.end) & (hours.end <= end)), profile, now)
     left = max(0.0, by_rhythm + trend.slope * (middle - trend.centre) * days_left)
     spread = trend.spread(days_left, middle)
     return Projection(
@@ -80,22 +89,18 @@ def project(hours: Sequence[Hour], clock: LocalClock, now: float) -> Projection 
     )
 
 
-def _profile(past: Sequence[Hour]) -> dict[int, float]:
+def _profile(past: Hours) -> Floats:
     """The mean cost of each hour of the week; the overall mean where there is no sample."""
-    samples: dict[int, list[int]] = defaultdict(list)
-    for hour in past:
-        samples[hour.of_week].append(hour.cost_micros)
-    overall = sum(hour.cost_micros for hour in past) / len(past)
-    return {
-        of_week: sum(samples[of_week]) / len(samples[of_week]) if of_week in samples else overall
-        for of_week in range(7 * 24)
-    }
+    samples = np.bincount(past.of_week, minlength=HOURS_OF_WEEK)
+    sums = np.bincount(past.of_week, past.cost_micros, minlength=HOURS_OF_WEEK)
+    overall = past.cost_micros.mean()
+    return np.where(samples, sums / np.maximum(samples, 1), overall)
 
 
-def _expected(hour: Hour, profile: dict[int, float], now: float) -> float:
-    """The cost expected in the part of an hour that is left."""
-    left = min(1.0, (hour.end - now) / (hour.end - hour.start))
-    return profile[hour.of_week] * left
+def _expected(left: Hours, profile: Floats, now: float) -> float:
+    """The cost expected in what is left of hours."""
+    shares = np.minimum(1.0, (left.end - now) / (left.end - left.start))
+    return float((profile[left.of_week] * shares).sum())
 
 
 @dataclass(frozen=True)
@@ -118,16 +123,16 @@ class _Trend:
         return _Z_80 * self.deviation * sqrt(days + days**2 * (1 / self.count + distance))
 
 
-def _trend(past: Sequence[Hour], profile: dict[int, float]) -> _Trend:
-    by_day: dict[int, float] = defaultdict(float)
-    for hour in past:
-        by_day[hour.day] += hour.cost_micros - profile[hour.of_week]
+def _trend(past: Hours, profile: Floats) -> _Trend:
+    deviations = past.cost_micros - profile[past.of_week]
+    days, by_day = summed(past.day, deviations)
     # The first and the last day may be parts of days only.
-    days = sorted(by_day)[1:-1]
-    centre, level = sum(days) / len(days), sum(by_day[day] for day in days) / len(days)
-    sxx = sum((day - centre) ** 2 for day in days)
-    slope = sum((day - centre) * (by_day[day] - level) for day in days) / sxx
-    rest = sum((by_day[day] - level - slope * (day - centre)) ** 2 for day in days)
+    days, by_day = days[1:-1], by_day[1:-1]
+    centre = float(days.mean())
+    around, about = days - centre, by_day - by_day.mean()
+    sxx = float((around**2).sum())
+    slope = float((around * about).sum()) / sxx
+    rest = float(((about - slope * around) ** 2).sum())
     # The profile was fitted to the same days: seven of their degrees of freedom are its own.
     freedom = max(1, len(days) - 8)
     # A day is counted from its beginning, instants from anywhere within it.

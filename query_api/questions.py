@@ -42,8 +42,10 @@ class ArrayAsker(Asker, Protocol):
 
 @cache
 def sql_of(question: str) -> str:
-    """The text of `sql/<question>.sql`."""
-    return files("query_api").joinpath("sql", f"{question}.sql").read_text(encoding="utf-8")
+    """The text of `sql/<question>.sql`, without the comments that would go to ClickHouse with every
+    query (and through its client, which looks at every word)."""
+    text = files("query_api").joinpath("sql", f"{question}.sql").read_text(encoding="utf-8")
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
 
 
 @dataclass(frozen=True)

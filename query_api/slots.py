@@ -13,7 +13,7 @@ from math import gcd
 import numpy as np
 
 from query_api.cells import Cells
-from query_api.hours import history_start
+from query_api.hours import Costs, history_start
 from query_api.period import Period, granularity_of
 from query_api.questions import Rows
 from query_api.sums import Numbers, nothing, summed
@@ -118,12 +118,10 @@ def trend(slots: Slots, clock: LocalClock, width: int, overdue_before: int) -> R
     return [dict(zip(names, row, strict=True)) for row in np.column_stack((starts, sums)).tolist()]
 
 
-def costs(slots: Slots, clock: LocalClock, width: int) -> Rows:
-    """A row per local slot of `width` seconds that has any, in order of time: slot, cost_micros."""
+def costs(slots: Slots, clock: LocalClock, width: int) -> Costs:
+    """The cost of each local slot of `width` seconds that has any row."""
     inside = slots.between(clock.start, clock.end)
-    starts, sums = summed(_local_slots(inside, clock, width), inside.column("cost_micros"))
-    pairs = zip(starts.tolist(), sums.tolist(), strict=True)
-    return [{"slot": slot, "cost_micros": cost} for slot, cost in pairs]
+    return Costs(*summed(_local_slots(inside, clock, width), inside.column("cost_micros")))
 
 
 def rhythm(slots: Slots, clock: LocalClock) -> Rows:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+Value = TypeVar("Value", np.int64, np.float64)
 Numbers = NDArray[np.int64]
 """Rows by columns, or one column."""
+Floats = NDArray[np.float64]
+"""A column."""
 
 
 def nothing(columns: int) -> Numbers:
@@ -25,7 +29,7 @@ def groups(keys: Numbers) -> tuple[Numbers, Numbers, Numbers]:
     return ordered[begins], order, begins
 
 
-def summed(keys: Numbers, values: Numbers) -> tuple[Numbers, Numbers]:
+def summed(keys: Numbers, values: NDArray[Value]) -> tuple[Numbers, NDArray[Value]]:
     """The distinct keys in rising order, and the sums of their rows of `values`."""
     if not len(keys):
         return keys, values

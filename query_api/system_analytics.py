@@ -10,7 +10,7 @@ from query_api.breakdown import average_processing_ms, cut
 from query_api.comparison import TOP_SPENDERS, Comparison, in_order, spenders, user_usage
 from query_api.costs import cost_breakdown
 from query_api.freshness import Freshness
-from query_api.hours import costs_by_hour, history, history_start, hours_of
+from query_api.hours import Costs, history, history_start, hours_of
 from query_api.period import WIDTH_S, Period, granularity_of
 from query_api.projection import projection_of
 from query_api.questions import Rows
@@ -28,7 +28,7 @@ class _Rows:
     trend: Rows
     breakdown: Rows
     comparison: Rows
-    hourly_cost: Rows
+    hourly_cost: Costs
 
 
 async def system_analytics(
@@ -96,7 +96,7 @@ def _metrics(rows: _Rows, total: Totals, period: Period, clock: LocalClock) -> s
 
 def _cost_analysis(rows: _Rows, total: Totals, period: Period, now: float) -> system.CostAnalysis:
     clock = clock_over(period.zone, history_start(period, now), period.end)
-    hours = hours_of(costs_by_hour(rows.hourly_cost, clock), clock)
+    hours = hours_of(rows.hourly_cost, clock)
     return system.CostAnalysis(
         **vars(cost_breakdown(rows.breakdown)),
         projection=projection_of(rows.hourly_cost, period, now),

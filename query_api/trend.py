@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Self
 
+import numpy as np
+
+from query_api.hours import Costs
 from query_api.measures import ratio, usd
 from query_api.period import WIDTH_S
 from query_api.questions import Row
+from query_api.sums import Numbers
 from query_api.zones import DAY_S, LocalClock
 from schemas.api.usage import Delivery, Granularity, UsagePoint
 
@@ -63,19 +67,23 @@ def points(rows: Iterable[Row], clock: LocalClock, granularity: Granularity) -> 
     return [_point(clock, start, total) for start, total in totals.items()]
 
 
-def costs_of_points(
-    rows: Iterable[Row], clock: LocalClock, granularity: Granularity
-) -> dict[int, int]:
-    """Micro-USD of every interval of the range by its start, from rows of the same or shorter slots
-    that may begin before the range."""
-    point_of = _point_of_slot(clock, granularity)
-    starts = list(point_of)
-    costs = dict.fromkeys(point_of.values(), 0)
-    for row in rows:
-        if row["slot"] >= clock.start:
-            slot = starts[bisect_right(starts, row["slot"]) - 1]
-            costs[point_of[slot]] += row["cost_micros"]
-    return costs
+def costs_of_points(costs: Costs, clock: LocalClock, granularity: Granularity) -> dict[int, int]:
+    """Micro-USD of every interval of the range by its start, from slots of the same length or
+    shorter ones, which may begin before the range."""
+    slots, point_of = _places(clock, granularity)
+    inside = costs.starts >= clock.start
+    slot = np.searchsorted(slots, costs.starts[inside], side="right") - 1
+    points, places = np.unique(point_of, return_inverse=True)
+    micros = np.zeros(len(points), np.int64)
+    np.add.at(micros, places[slot], costs.micros[inside])
+    return dict(zip(points.tolist(), micros.tolist(), strict=True))
+
+
+@lru_cache(maxsize=256)
+def _places(clock: LocalClock, granularity: Granularity) -> tuple[Numbers, Numbers]:
+    """The slots of the range, and where the point of each begins."""
+    found = _point_of_slot(clock, granularity)
+    return np.array(list(found), np.int64), np.array(list(found.values()), np.int64)
 
 
 def _point_of_slot(clock: LocalClock, granularity: Granularity) -> dict[int, int]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from query_api import slots
 from query_api.costs import cost_breakdown
 from query_api.freshness import Freshness
-from query_api.hours import history_start
+from query_api.hours import Costs, history_start
 from query_api.measures import change_ratio, direction, usd
 from query_api.optimization import LEAST_FAILURES, TOP_NUMBERS, Findings, optimization
 from query_api.period import Period, granularity_of, previous_range
@@ -25,7 +25,7 @@ from schemas.api import costs
 class _Rows:
     """What the questions answered; `previous_micros` is None beyond retention."""
 
-    cost: Rows
+    cost: Costs
     breakdown: Rows
     savings: Row
     previous_micros: int | None

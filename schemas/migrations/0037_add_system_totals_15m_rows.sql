@@ -2,7 +2,8 @@
 -- was counted before there was a table for it.
 -- To be applied once the last worker has stopped by itself: what one writes between this and the start of a new
 -- one would be missing in system_totals_15m.
--- ENGINE, ORDER BY, PARTITION BY, TTL: those of system_totals_15m.
+-- ENGINE, ORDER BY, PARTITION BY, TTL: those of system_totals_15m. in_order: a quarter of an hour at a time
+--   in memory, whatever there is.
 INSERT INTO system_totals_15m
 SELECT bucket, direction, source, max(cell.version),
        sum(cell.messages), sum(cell.segments), sum(cell.body_length), sum(cell.status_accepted),
@@ -15,8 +16,12 @@ SELECT bucket, direction, source, max(cell.version),
        max(cell.processing_max_us), sum(cell.latency_count), sum(cell.latency_sum_ms),
        max(cell.latency_max_ms), sum(cell.ucs2_messages), sum(cell.gsm_saved_segments),
        sum(cell.trimmed_saved_segments),
-       sumMap(cell.error_codes, cell.error_messages).1, sumMap(cell.error_codes, cell.error_messages).2,
-       sumMap(cell.processing_bins, cell.processing_counts).1, sumMap(cell.processing_bins, cell.processing_counts).2,
-       sumMap(cell.latency_bins, cell.latency_counts).1, sumMap(cell.latency_bins, cell.latency_counts).2
+       sumMap(cell.error_codes, cell.error_messages).1,
+       sumMap(cell.error_codes, cell.error_messages).2,
+       sumMap(cell.processing_bins, cell.processing_counts).1,
+       sumMap(cell.processing_bins, cell.processing_counts).2,
+       sumMap(cell.latency_bins, cell.latency_counts).1,
+       sumMap(cell.latency_bins, cell.latency_counts).2
 FROM system_usage_15m AS cell FINAL
 GROUP BY bucket, direction, source
+SETTINGS optimize_aggregation_in_order = 1

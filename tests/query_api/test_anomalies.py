@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
 from query_api.anomalies import MAX_ANOMALIES, anomalies
-from query_api.hours import Hour, history
+from query_api.hours import Hours, history
 from query_api.zones import DAY_S, HOUR_S
-from tests.query_api.series import hours
+from tests.query_api.series import hours, with_costs
 
 
 def _utc(text: str) -> int:
@@ -20,11 +21,9 @@ _START, _END = _utc("2026-01-19T00:00"), _utc("2026-03-16T00:00")
 _SPIKE = _utc("2026-03-11T09:00")
 
 
-def _changed(all_hours: list[Hour], start: int, factor: float) -> list[Hour]:
-    return [
-        hour._replace(cost_micros=round(hour.cost_micros * factor)) if hour.start == start else hour
-        for hour in all_hours
-    ]
+def _changed(every: Hours, start: int, factor: float) -> Hours:
+    factors = np.where(every.start == start, factor, 1.0)
+    return with_costs(every, np.round(every.cost_micros * factors))
 
 
 def test_the_rhythm_itself_is_no_anomaly() -> None:
@@ -57,7 +56,7 @@ def test_only_the_range_is_judged_but_all_history_says_what_is_normal() -> None:
 
 def test_pocket_money_is_no_anomaly() -> None:
     ordinary, clock = hours(_START, _END, noise=0)
-    cents = [hour._replace(cost_micros=hour.cost_micros // 1000) for hour in ordinary]
+    cents = with_costs(ordinary, ordinary.cost_micros // 1000)
     assert anomalies(_changed(cents, _SPIKE, 10.0), clock, _START) == []
 
 
@@ -78,7 +77,13 @@ def test_the_largest_come_first_and_not_too_many() -> None:
 
 def test_history_begins_with_the_first_cost_and_ends_with_the_last_complete_hour() -> None:
     ordinary, _ = hours(_START, _END, noise=0)
-    young = [hour._replace(cost_micros=0) if hour.start < _SPIKE else hour for hour in ordinary]
+    young = with_costs(ordinary, np.where(ordinary.start < _SPIKE, 0, ordinary.cost_micros))
     past = history(young, _SPIKE + 2.5 * HOUR_S)
-    assert [hour.start for hour in past] == [_SPIKE, _SPIKE + HOUR_S]
-    assert history([hour._replace(cost_micros=0) for hour in ordinary], _END) == []
+    assert past.start.tolist() == [_SPIKE, _SPIKE + HOUR_S]
+    assert len(history(with_costs(ordinary, 0 * ordinary.cost_micros), _END)) == 0
+
+
+def test_a_system_without_costs_has_no_anomalies() -> None:
+    ordinary, clock = hours(_START, _END, noise=0)
+    free = with_costs(ordinary, 0 * ordinary.cost_micros)
+    assert anomalies(history(free, _END), clock, _START) == []

@@ -11,12 +11,13 @@ import random
 from datetime import UTC, datetime
 from statistics import mean
 
+import numpy as np
 import pytest
 
-from query_api.hours import Hour, hours_of
+from query_api.hours import Hours, hours_of
 from query_api.projection import month_of, project
 from query_api.zones import DAY_S, HOUR_S, LocalClock, clock_over
-from tests.query_api.series import ZONE, rhythmic
+from tests.query_api.series import ZONE, costs_of, rhythmic, with_costs
 
 _START = int(datetime(2026, 1, 5, tzinfo=UTC).timestamp())
 _END = int(datetime(2026, 6, 30, 23, tzinfo=UTC).timestamp())
@@ -24,7 +25,7 @@ _PRICE_MICROS = 8300
 _GROWTH_A_MONTH = 1.05
 
 
-def _drawn(clock: LocalClock, messages_a_day: float, seed: int) -> list[Hour]:
+def _drawn(clock: LocalClock, messages_a_day: float, seed: int) -> Hours:
     """Hours whose messages are normal around a rhythm, as sums of independent messages are."""
     dice = random.Random(seed)
     rhythm = rhythmic(clock, noise=0)
@@ -34,13 +35,17 @@ def _drawn(clock: LocalClock, messages_a_day: float, seed: int) -> list[Hour]:
         growth = _GROWTH_A_MONTH ** ((slot - clock.start) / (30 * DAY_S))
         expected = messages_a_day * growth * level / a_day
         costs[slot] = max(0, round(dice.gauss(expected, math.sqrt(expected)))) * _PRICE_MICROS
-    return hours_of(costs, clock)
+    return hours_of(costs_of(costs), clock)
 
 
-def _linear(hours: list[Hour], start: int, end: int, now: int) -> float:
+def _linear(hours: Hours, start: int, end: int, now: int) -> float:
     """What everybody does by hand: the cost so far, times the month over the time that is over."""
-    spent = sum(hour.cost_micros for hour in hours if start <= hour.start < now)
-    return spent * (end - start) / (now - start) / 1_000_000
+    return _usd(hours, start, now) * (end - start) / (now - start)
+
+
+def _usd(hours: Hours, start: int, end: int) -> float:
+    chosen = (start <= hours.start) & (hours.start < end)
+    return int(hours.cost_micros[chosen].sum()) / 1_000_000
 
 
 @pytest.mark.parametrize(("messages_a_day", "error"), [(20, 0.05), (300, 0.02), (10_000, 0.01)])
@@ -52,14 +57,10 @@ def test_the_projection_of_past_days_came_near(messages_a_day: float, error: flo
         for now in range(_START + 60 * DAY_S + 9 * HOUR_S, _END - 31 * DAY_S, 5 * DAY_S):
             start, end = month_of(ZONE, now)
             begin = now - 56 * DAY_S
-            known = [
-                hour._replace(cost_micros=hour.cost_micros if hour.end <= now else 0)
-                for hour in truth
-                if hour.start >= begin
-            ]
-            found = project(known, clock, now)
+            known = with_costs(truth, np.where(truth.end <= now, truth.cost_micros, 0))
+            found = project(known.where(known.start >= begin), clock, now)
             assert found is not None
-            actual = sum(h.cost_micros for h in truth if start <= h.start < end) / 1_000_000
+            actual = _usd(truth, start, end)
             errors.append(abs(found.projected_cost_usd - actual) / actual)
             linear.append(abs(_linear(truth, start, end, now) - actual) / actual)
             held.append(found.low <= actual <= found.high)

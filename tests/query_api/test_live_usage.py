@@ -117,7 +117,9 @@ async def _found(
     clock = LocalClock(ZoneInfo("UTC"), start, end, tuple(starts), tuple(offsets))
     found = await asked.slots(clock, (start,))
     if kind == "costs":
-        return slots.costs(found, clock, parameters["width"])
+        costs = slots.costs(found, clock, parameters["width"])
+        pairs = zip(costs.starts.tolist(), costs.micros.tolist(), strict=True)
+        return [{"slot": slot, "cost_micros": micros} for slot, micros in pairs]
     if kind == "total":
         inside = found.between(start, end)
         return [{name: int(inside.column(name).sum()) for name in ("messages", "cost_micros")}]

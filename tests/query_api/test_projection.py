@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
-from query_api.hours import Hour, history_start
+from query_api.hours import Hours, history_start
 from query_api.period import Period
 from query_api.projection import METHOD, MIN_HISTORY_DAYS, month_of, project
 from query_api.zones import DAY_S
-from tests.query_api.series import ZONE, hours
+from tests.query_api.series import ZONE, hours, with_costs
 
 
 def _utc(text: str) -> int:
@@ -23,16 +24,14 @@ _NOW = _utc("2026-03-16T10:30")
 _MONTH_START = _utc("2026-03-01T00:00")
 
 
-def _as_known_at(now: int, all_hours: list[Hour]) -> list[Hour]:
+def _as_known_at(now: int, every: Hours) -> Hours:
     """The series as the tables have it at `now`: the hour that runs by the part that is over."""
-    return [
-        hour._replace(cost_micros=round(hour.cost_micros * _share_over(hour, now)))
-        for hour in all_hours
-    ]
+    over = np.clip((now - every.start) / (every.end - every.start), 0.0, 1.0)
+    return with_costs(every, np.round(every.cost_micros * over))
 
 
-def _share_over(hour: Hour, now: int) -> float:
-    return min(1.0, max(0.0, (now - hour.start) / (hour.end - hour.start)))
+def _of_the_month(every: Hours) -> int:
+    return int(every.cost_micros[every.start >= _MONTH_START].sum())
 
 
 @pytest.mark.parametrize(
@@ -51,7 +50,7 @@ def test_a_perfect_rhythm_is_continued_exactly() -> None:
     truth, clock = hours(_START, _END, noise=0)
     found = project(_as_known_at(_NOW, truth), clock, _NOW)
     assert found is not None
-    total = sum(hour.cost_micros for hour in truth if hour.start >= _MONTH_START)
+    total = _of_the_month(truth)
     assert found.projected_cost_micros == pytest.approx(total, abs=1)
     assert found.low == pytest.approx(found.projected_cost_usd)
     assert found.high == pytest.approx(found.projected_cost_usd)
@@ -65,11 +64,12 @@ def test_the_range_holds_the_truth_about_as_often_as_it_says() -> None:
     held = 0
     for _ in range(80):
         # Whole days vary, as days do: independent, ± 20 %.
-        factors = {hour.day: dice.gauss(1, 0.2) for hour in rhythm}
-        truth = [h._replace(cost_micros=round(h.cost_micros * factors[h.day])) for h in rhythm]
+        factors = {day: dice.gauss(1, 0.2) for day in sorted(set(rhythm.day.tolist()))}
+        factor = np.array([factors[day] for day in rhythm.day.tolist()])
+        truth = with_costs(rhythm, np.round(rhythm.cost_micros * factor))
         found = project(_as_known_at(_NOW, truth), clock, _NOW)
         assert found is not None
-        total = sum(hour.cost_micros for hour in truth if hour.start >= _MONTH_START)
+        total = _of_the_month(truth)
         held += found.low <= total / 1_000_000 <= found.high
     assert 0.7 <= held / 80 <= 0.9
 
@@ -87,7 +87,7 @@ def test_what_was_spent_is_the_least_that_it_will_be() -> None:
 def test_too_little_history_gives_no_projection(days: int) -> None:
     truth, clock = hours(_START, _END, noise=0)
     begin = _NOW - days * DAY_S
-    young = [h._replace(cost_micros=h.cost_micros if h.start >= begin else 0) for h in truth]
+    young = with_costs(truth, np.where(truth.start >= begin, truth.cost_micros, 0))
     assert project(_as_known_at(_NOW, young), clock, _NOW) is None
 
 
