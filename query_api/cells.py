@@ -22,8 +22,6 @@ _COLUMNS = (*_KEY, *COUNTERS[: COUNTERS.index("processing_max_us") + 1])
 _COUNTS = (*_KEY, "is_error", "key", "number")
 _ARRAYS = (("processing_bins", "processing_counts"), ("error_codes", "error_messages"))
 """By is_error."""
-_COUNTER = 2
-"""`what` of `user_kinds`: below are bins and error codes, from here on the columns of cells."""
 _KEYS = 2**31
 """More than any bin or error code."""
 
@@ -69,19 +67,6 @@ def joined(*parts: Cells) -> Cells:
     )
 
 
-def of_kinds(time: int, found: Numbers) -> Cells:
-    """The rows of one owner in `user_kinds`, as cells of one time."""
-    timed = np.insert(found, 0, time, axis=1)
-    kind_of = _kinds(timed)
-    kinds, order, begins = groups(kind_of)
-    numbers = np.zeros((len(kinds), len(_COLUMNS)), np.int64)
-    numbers[:, : len(_KEY)] = timed[order[begins], : len(_KEY)]
-    is_counter = found[:, 3] >= _COUNTER
-    column, number = found[is_counter, 4:].T
-    numbers[np.searchsorted(kinds, kind_of[is_counter]), len(_KEY) + column] = number
-    return Cells(numbers, timed[~is_counter])
-
-
 def folded(cells: Cells) -> Cells:
     """A cell of each direction, type and country, with the sums of all of them."""
     if not len(cells.numbers):
@@ -100,7 +85,7 @@ def folded(cells: Cells) -> Cells:
 
 
 def by_owner(columns: Columns) -> dict[int, Cells]:
-    """The answer of `user_cells` by the users that have any."""
+    """The answer of `user_cells` or `user_kinds` by the users that have any."""
     if not columns:
         return {}
     width = 1 + len(_COLUMNS)

@@ -183,9 +183,12 @@ class ClickHousePool:
 
 
 def numbers_of(client: Client, sql: str, **asked: Any) -> Numbers:
-    """The rows that a client gives, all of whose columns are Int64, as one array."""
-    # Without rows it has no type.
-    return client.query_np(sql, **asked).astype(np.int64, copy=False)
+    """The rows that a client gives, all of whose columns are whole numbers, as one array."""
+    found = client.query_np(sql, **asked)
+    if not found.dtype.names:  # One type for all columns; without rows it is any.
+        return found.astype(np.int64, copy=False)
+    columns = (found[name].astype(np.int64) for name in found.dtype.names)
+    return np.column_stack([*columns])
 
 
 def failed(settings: ApiSettings, metrics: Metrics, question: str, error: Exception) -> NoReturn:

@@ -22,8 +22,13 @@ _TEXTS = (
     "trimmed_segments",
     "trimmed_micros",
 )
-_MMS = ("with_media", "empty_messages", "empty_micros", "empty_segments")
-_COLUMNS = ("number", "country", "messages", "micros", "failed", "arrived", *_TEXTS, *_MMS)
+_COLUMNS = (
+    *("number", "country", "kind", "messages", "cost_micros", "fee_micros", "failed", "arrived"),
+    *_TEXTS,
+    "plain_segments",
+)
+_EMPTY_MMS, _MMS_WITH_MEDIA = 1, 2
+"""`kind`s."""
 _BITS = 64
 
 
@@ -65,10 +70,22 @@ def savings(found: Counterparties, least: int, rows: int) -> Row:
 
 
 def _mms(found: Counterparties) -> dict[str, Any]:
-    countries, sums = summed(found.columns("country")[:, 0], found.columns(*_MMS))
-    has_any = sums.any(axis=1)
-    columns = {f"mms_{name}": sums[has_any, place].tolist() for place, name in enumerate(_MMS)}
-    return {"mms_countries": [country_of(code) for code in countries[has_any].tolist()]} | columns
+    kind, messages, micros, segments = found.columns(
+        "kind", "messages", "cost_micros", "plain_segments"
+    ).T
+    is_empty = kind == _EMPTY_MMS
+    counted = {
+        "with_media": messages * (kind == _MMS_WITH_MEDIA),
+        "empty_messages": messages * is_empty,
+        "empty_micros": micros * is_empty,
+        "empty_segments": segments * is_empty,
+    }
+    is_mms = kind > 0
+    countries, sums = summed(
+        found.columns("country")[is_mms, 0], np.column_stack([*counted.values()])[is_mms]
+    )
+    columns = {f"mms_{name}": sums[:, place].tolist() for place, name in enumerate(counted)}
+    return {"mms_countries": [country_of(code) for code in countries.tolist()]} | columns
 
 
 def _failing(found: Counterparties, least: int, rows: int) -> dict[str, Any]:
@@ -76,7 +93,8 @@ def _failing(found: Counterparties, least: int, rows: int) -> dict[str, Any]:
     if len(known):
         numbers, order, begins = groups(known[:, 0])
         own = Counterparties(np.add.reduceat(known[order], begins, axis=0))
-        messages, micros, failed, arrived = own.columns("messages", "micros", "failed", "arrived").T
+        messages, failed, arrived = own.columns("messages", "failed", "arrived").T
+        micros = own.columns("cost_micros", "fee_micros").sum(axis=1)
         is_failing = (failed >= least) & (arrived == 0)
         # Of a number whose messages name several countries, any.
         columns = (micros, numbers, known[order, 1][begins], messages)

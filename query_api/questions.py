@@ -24,6 +24,7 @@ Columns = Sequence[Sequence[Any]]
 ErasedBefore = Mapping[int, int]
 """By source: the position before which everything of a user is erased."""
 
+UserTable = Literal["user_usage_15m", "user_usage_1d"]
 Order = Literal["messages", "segments", "cost_usd", "success_rate"]
 
 
@@ -107,10 +108,12 @@ async def user_slots(
 
 
 async def user_kinds(
-    asker: ArrayAsker, users: Mapping[int, ErasedBefore], start: int, end: int
-) -> Numbers:
-    """Some users' counters, histograms and error codes by direction, type and country."""
-    return await _numbers(asker, "user_kinds", _of_users(users) | with_whole_days(start, end))
+    asker: ArrayAsker, users: Mapping[int, ErasedBefore], table: UserTable, start: int, end: int
+) -> Columns:
+    """Some users' counters, histograms and error codes by direction, type and country, from one of
+    the tables."""
+    asked = _of_users(users) | {"cells": table, "start": start, "end": end}
+    return await asker.columns("user_kinds", sql_of("user_kinds"), asked)
 
 
 async def user_counterparties(

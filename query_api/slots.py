@@ -18,7 +18,7 @@ from query_api.period import Period, granularity_of
 from query_api.questions import Rows
 from query_api.sums import Numbers, nothing, summed
 from query_api.zones import BUCKET_S, DAY_S, HOUR_S, LocalClock
-from schemas.statuses import CANCELED, IN_FLIGHT, SETTLED_BAD, SETTLED_GOOD
+from schemas.statuses import CANCELED, SETTLED_BAD, SETTLED_GOOD
 
 _COLUMNS = (
     "time",
@@ -29,7 +29,6 @@ _COLUMNS = (
     "good",
     "bad",
     "canceled",
-    "in_flight",
     "cost_micros",
 )
 _HOURS = 24
@@ -64,7 +63,7 @@ def slots_of(cells: Cells) -> Slots:
     """The slots of cells, of a bucket each."""
     counters = (
         cells.total(f"status_{status}" for status in statuses)
-        for statuses in (SETTLED_GOOD, SETTLED_BAD, CANCELED, IN_FLIGHT)
+        for statuses in (SETTLED_GOOD, SETTLED_BAD, CANCELED)
     )
     columns = (
         *(cells.column(name) for name in ("time", "is_outbound")),
@@ -100,7 +99,9 @@ def trend(slots: Slots, clock: LocalClock, width: int, overdue_before: int) -> R
     buckets that end at or before it are unknown as well."""
     inside = slots.between(clock.start, clock.end)
     outbound = inside.column("is_outbound")
-    in_flight = inside.column("in_flight") * outbound
+    # Every message has one status.
+    others = inside.column("good") + inside.column("bad") + inside.column("canceled")
+    in_flight = (inside.column("messages") - others) * outbound
     is_overdue = inside.column("time") + BUCKET_S <= overdue_before
     columns = {name: inside.column(name) for name in ("messages", "segments", "body_length")}
     columns |= {name: inside.column(name) for name in ("good", "bad", "cost_micros")}

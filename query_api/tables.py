@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from query_api import cells, counterparties, questions, slots
 from query_api.cells import Cells
 from query_api.counterparties import Counterparties
 from query_api.known import Known
-from query_api.questions import ArrayAsker, ErasedBefore
+from query_api.questions import ArrayAsker, ErasedBefore, UserTable, with_whole_days
 from query_api.slots import Slots
 from query_api.sums import by_key
 from query_api.together import Together
 
 SlotSpan = tuple[int, int, int, tuple[int, ...]]
 """Start, end, width of a slot, and the days whose slots have a quarter of an hour."""
-_Span = tuple[int, int]
+_KindsSpan = tuple[UserTable, int, int]
 _SpanInParts = tuple[int, int, int, int]
 
 _TOGETHER = 32
@@ -29,7 +30,7 @@ class UserTables:
     def __init__(self, asker: ArrayAsker) -> None:
         self._asker = asker
         self._slots: Together[SlotSpan, Slots] = Together(self._read_slots, _TOGETHER_IN_MONTHS)
-        self._kinds: Together[_Span, Cells] = Together(self._read_kinds, _TOGETHER_IN_MONTHS)
+        self._kinds: Together[_KindsSpan, Cells] = Together(self._read_kinds, _TOGETHER_IN_MONTHS)
         self._cells: Together[int, Cells] = Together(self._read_cells, _TOGETHER)
         self._counterparties: Together[_SpanInParts, Mapping[int, Counterparties]] = Together(
             self._read_counterparties, _TOGETHER_IN_MONTHS
@@ -40,8 +41,19 @@ class UserTables:
         return await self._slots.of(user.user_id, user.erased_before, span) or slots.NONE
 
     async def kinds(self, user: Known, start: int, end: int) -> Cells:
-        """A cell, at `start`, for each direction, type and country in [start, end)."""
-        return await self._kinds.of(user.user_id, user.erased_before, (start, end)) or cells.NONE
+        """Cells that add up to [start, end), one or a few by direction, type and country."""
+        days = with_whole_days(start, end)
+        spans: list[_KindsSpan] = [
+            ("user_usage_15m", start, days["days_start"]),
+            ("user_usage_1d", days["days_start"], days["days_end"]),
+            ("user_usage_15m", days["days_end"], end),
+        ]
+        asked = [
+            self._kinds.of(user.user_id, user.erased_before, span)
+            for span in spans
+            if span[1] < span[2]
+        ]
+        return cells.joined(*(found or cells.NONE for found in await asyncio.gather(*asked)))
 
     async def cells(self, user: Known, since: int) -> Cells:
         """All cells from an instant on."""
@@ -61,11 +73,9 @@ class UserTables:
         return {owner: Slots(own) for owner, own in by_key(found[:, 0], found[:, 1:])}
 
     async def _read_kinds(
-        self, users: Mapping[int, ErasedBefore], span: _Span
+        self, users: Mapping[int, ErasedBefore], span: _KindsSpan
     ) -> Mapping[int, Cells]:
-        found = await questions.user_kinds(self._asker, users, *span)
-        rows = by_key(found[:, 0], found[:, 1:])
-        return {owner: cells.of_kinds(span[0], own) for owner, own in rows}
+        return cells.by_owner(await questions.user_kinds(self._asker, users, *span))
 
     async def _read_cells(
         self, users: Mapping[int, ErasedBefore], since: int

@@ -5,15 +5,15 @@
 --   erased_before                 by user and source: the position before which all of the user's is
 --                                 erased
 --   start                         epoch seconds on a 15-minute boundary: buckets from there on
--- Units: every column is Int64, or an array of integers. time = epoch seconds of the bucket;
+-- Units: every column is a whole number, or an array of them. time = epoch seconds of the bucket;
 --   is_outbound, is_mms: 0 or 1; country = the two letters' bytes, the first one the lower; counters and
 --   arrays as in the table: *_micros in micro-USD, processing times in microseconds.
 SELECT
-    toInt64(user_id) AS owner,
-    toInt64(toUnixTimestamp(bucket)) AS time,
-    toInt64(direction = 'outbound') AS is_outbound,
-    toInt64(message_type = 'mms') AS is_mms,
-    toInt64(reinterpretAsUInt16(country_code)) AS country,
+    user_id AS owner,
+    toUnixTimestamp(bucket) AS time,
+    direction = 'outbound' AS is_outbound,
+    message_type = 'mms' AS is_mms,
+    reinterpretAsUInt16(country_code) AS country,
     messages, segments, body_length,
     status_accepted, status_scheduled, status_queued, status_sending, status_sent, status_receiving,
     status_partially_delivered, status_canceled, status_failed, status_undelivered, status_delivered,
@@ -22,6 +22,8 @@ SELECT
     processing_count, processing_sum_us, processing_max_us,
     processing_bins, processing_counts, error_codes, error_messages
 FROM user_usage_15m FINAL
-WHERE user_id IN {users:Array(UInt64)}
-  AND version >= {erased_before:Map(UInt64, Map(UInt32, UInt64))}[user_id][source]
-  AND bucket >= toDateTime({start:UInt32}, 'UTC')
+-- Columns of the sorting key only, so that FINAL sees all rows of a cell or none.
+PREWHERE user_id IN {users:Array(UInt64)} AND bucket >= toDateTime({start:UInt32}, 'UTC')
+WHERE version >= {erased_before:Map(UInt64, Map(UInt32, UInt64))}[user_id][source]
+-- One thread: several queries of an answer run at the same time, and each reads little.
+SETTINGS max_threads = 1

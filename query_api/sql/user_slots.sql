@@ -7,23 +7,21 @@
 --   start, end                    the range [start, end), epoch seconds on 15-minute boundaries
 --   width                         width of a slot in seconds, a multiple of 900
 --   fine_days                     UTC days, counted since 1970, whose slots have 900 seconds
--- Units: every column is Int64, so that an answer is one array. time = epoch seconds of the slot's
---   start, a multiple of its width; is_outbound: 0 or 1; counts of messages by current status (good,
---   bad: settled); body_length in characters; cost in micro-USD.
+-- Units: every column is a whole number, so that an answer is one array. time = epoch seconds of the
+--   slot's start, a multiple of its width; is_outbound: 0 or 1; counts of messages by current status
+--   (good, bad: settled; the others are in flight); body_length in characters; cost in micro-USD.
 SELECT
-    toInt64(user_id) AS owner,
-    toInt64(if(has({fine_days:Array(UInt32)}, intDiv(toUnixTimestamp(bucket), 86400)),
-               toUnixTimestamp(bucket),
-               intDiv(toUnixTimestamp(bucket), {width:UInt32}) * {width:UInt32})) AS time,
-    toInt64(direction = 'outbound') AS is_outbound,
+    user_id AS owner,
+    toUnixTimestamp(bucket) - toUnixTimestamp(bucket) % if(
+        has({fine_days:Array(UInt32)}, intDiv(toUnixTimestamp(bucket), 86400)), 900, {width:UInt32}
+    ) AS time,
+    direction = 'outbound' AS is_outbound,
     sum(cell.messages) AS messages,
     sum(cell.segments) AS segments,
     sum(cell.body_length) AS body_length,
     sum(status_delivered + status_received + status_read) AS good,
     sum(status_failed + status_undelivered) AS bad,
     sum(status_canceled) AS canceled,
-    sum(status_accepted + status_scheduled + status_queued + status_sending + status_sent
-        + status_receiving + status_partially_delivered) AS in_flight,
     sum(base_micros + carrier_fee_micros + failed_fee_micros) AS cost_micros
 FROM user_usage_15m AS cell FINAL
 -- Columns of the sorting key only, so that FINAL sees all rows of a cell or none.

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from query_api import cells, counterparties
+from query_api import cells, counterparties, slots
 from query_api.few_cells import FewCells
 from query_api.freshness import OVERDUE_S, Freshness
 from query_api.kept import KeptNumbers
@@ -24,8 +24,7 @@ from query_api.zones import DAY_S, clock_over
 _CUT, _TODAY = 96 * DAY_S, 100 * DAY_S
 _MOST = 32
 _COLUMNS = {
-    "user_kinds": 7,
-    "user_slots": 11,
+    "user_slots": 1 + slots.NONE.numbers.shape[1],
     "user_counterparties": 2 + counterparties.NONE.numbers.shape[1],
 }
 
@@ -192,7 +191,8 @@ class Scene:
 
 
 _RECENT = ["user_cells", "user_counterparties"]
-_PAST = ["user_kinds", "user_slots"]
+_PAST = ["user_kinds", "user_kinds", "user_slots"]
+"""Kinds of the whole days, and of the hour before them."""
 _START, _END = 40 * DAY_S - 3_600, _TODAY + 5_400
 
 
