@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from query_api.sums import Numbers
 from query_api.zones import DAY_S, LocalClock
@@ -25,6 +25,8 @@ ErasedBefore = Mapping[int, int]
 """By source: the position before which everything of a user is erased."""
 
 UserTable = Literal["user_usage_15m", "user_usage_1d"]
+SystemTable = Literal["system_usage_15m", "system_usage_1d"]
+Table = TypeVar("Table", bound=str)
 Order = Literal["messages", "segments", "cost_usd", "success_rate"]
 
 
@@ -138,9 +140,9 @@ async def system_live(asker: Asker, clock: LocalClock) -> Rows:
     return await _ask(asker, "system_live", _clocked(clock))
 
 
-async def system_breakdown(asker: Asker, start: int, end: int) -> Rows:
-    """The system's counters by direction, type and country."""
-    return await _ask(asker, "system_breakdown", with_whole_days(start, end))
+async def system_breakdown(asker: Asker, table: SystemTable, start: int, end: int) -> Rows:
+    """The system's counters by direction, type and country, from one of the tables."""
+    return await _ask(asker, "system_breakdown", {"cells": table, "start": start, "end": end})
 
 
 async def active_users(asker: Asker, start: int, end: int) -> Rows:
@@ -339,3 +341,12 @@ def with_whole_days(start: int, end: int) -> dict[str, int]:
     if first >= last:
         first = last = end
     return {"start": start, "end": end, "days_start": first, "days_end": last}
+
+
+def spans(start: int, end: int, quarters: Table, days: Table) -> list[tuple[Table, int, int]]:
+    """The tables that a range is read from, and what of it from each: whole UTC days, and what is
+    before and behind them."""
+    whole = with_whole_days(start, end)
+    first, last = whole["days_start"], whole["days_end"]
+    parts = ((quarters, start, first), (days, first, last), (quarters, last, end))
+    return [part for part in parts if part[1] < part[2]]

@@ -11,10 +11,13 @@ from collections.abc import Sequence
 from query_api import questions, slots
 from query_api.kept import KeptNumbers
 from query_api.known import past_end
-from query_api.questions import ArrayAsker, Page, Rows
+from query_api.questions import ArrayAsker, Page, Rows, SystemTable
 from query_api.slots import Slots
 from query_api.stamps import Reading
 from query_api.zones import DAY_S, LocalClock
+
+_QUARTERS: SystemTable = "system_usage_15m"
+_DAYS: SystemTable = "system_usage_1d"
 
 
 class SystemUsage:
@@ -45,8 +48,14 @@ class SystemUsage:
         return slots.joined(past, recent)
 
     async def breakdown(self, start: int, end: int) -> Rows:
-        """Counters by direction, type and country, in [start, end)."""
-        return await questions.system_breakdown(self._asker, start, end)
+        """Counters by direction, type and country, in [start, end); up to three rows of each."""
+        found = await asyncio.gather(
+            *(
+                questions.system_breakdown(self._asker, *span)
+                for span in questions.spans(start, end, _QUARTERS, _DAYS)
+            )
+        )
+        return [row for rows in found for row in rows]
 
     async def comparison(self, start: int, end: int, page: Page, top: int) -> Rows:
         """A page of the users side by side, and the `top` who cost most."""

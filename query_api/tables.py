@@ -9,7 +9,7 @@ from query_api import cells, counterparties, questions, slots
 from query_api.cells import Cells
 from query_api.counterparties import Counterparties
 from query_api.known import Known
-from query_api.questions import ArrayAsker, ErasedBefore, UserTable, with_whole_days
+from query_api.questions import ArrayAsker, ErasedBefore, UserTable, spans
 from query_api.slots import Slots
 from query_api.sums import by_key
 from query_api.together import Together
@@ -17,6 +17,8 @@ from query_api.together import Together
 SlotSpan = tuple[int, int, int, tuple[int, ...]]
 """Start, end, width of a slot, and the days whose slots have a quarter of an hour."""
 _KindsSpan = tuple[UserTable, int, int]
+_QUARTERS: UserTable = "user_usage_15m"
+_DAYS: UserTable = "user_usage_1d"
 _SpanInParts = tuple[int, int, int, int]
 
 _TOGETHER = 32
@@ -42,17 +44,10 @@ class UserTables:
 
     async def kinds(self, user: Known, start: int, end: int) -> Cells:
         """Cells that add up to [start, end), one or a few by direction, type and country."""
-        days = with_whole_days(start, end)
-        spans: list[_KindsSpan] = [
-            ("user_usage_15m", start, days["days_start"]),
-            ("user_usage_1d", days["days_start"], days["days_end"]),
-            ("user_usage_15m", days["days_end"], end),
-        ]
-        asked = [
+        asked = (
             self._kinds.of(user.user_id, user.erased_before, span)
-            for span in spans
-            if span[1] < span[2]
-        ]
+            for span in spans(start, end, _QUARTERS, _DAYS)
+        )
         return cells.joined(*(found or cells.NONE for found in await asyncio.gather(*asked)))
 
     async def cells(self, user: Known, since: int) -> Cells:
