@@ -51,7 +51,7 @@ class KeptNumbers:
 
     def put(self, key: Hashable, tables: Sequence[Numbers]) -> None:
         """Keep the tables of a key."""
-        if key in self._kept:
+        if key in self._kept or not self._max_bytes:
             return
         packed = tuple(_narrow(table) for table in tables)
         size = sum(column.nbytes + _COLUMN_BYTES for columns in packed for column in columns)

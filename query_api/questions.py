@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol
 
 from query_api.sums import Numbers
 from query_api.zones import DAY_S, LocalClock
@@ -24,9 +24,7 @@ Columns = Sequence[Sequence[Any]]
 ErasedBefore = Mapping[int, int]
 """By source: the position before which everything of a user is erased."""
 
-UserTable = Literal["user_usage_15m", "user_usage_1d"]
 SystemTable = Literal["system_usage_15m", "system_usage_1d"]
-Table = TypeVar("Table", bound=str)
 Order = Literal["messages", "segments", "cost_usd", "success_rate"]
 
 
@@ -90,9 +88,11 @@ class AuditFilter:
     rows: int
 
 
-async def user_cells(asker: ArrayAsker, users: Mapping[int, ErasedBefore], start: int) -> Columns:
-    """The cells of some users since an instant, with their histograms and error codes."""
-    asked = _of_users(users) | {"start": start}
+async def user_cells(
+    asker: ArrayAsker, users: Mapping[int, ErasedBefore], start: int, end: int
+) -> Columns:
+    """The cells of some users in a range of time, with their histograms and error codes."""
+    asked = _of_users(users) | {"start": start, "end": end}
     return await asker.columns("user_cells", sql_of("user_cells"), asked)
 
 
@@ -110,11 +110,11 @@ async def user_slots(
 
 
 async def user_kinds(
-    asker: ArrayAsker, users: Mapping[int, ErasedBefore], table: UserTable, start: int, end: int
+    asker: ArrayAsker, users: Mapping[int, ErasedBefore], start: int, end: int
 ) -> Columns:
-    """Some users' counters, histograms and error codes by direction, type and country, from one of
-    the tables."""
-    asked = _of_users(users) | {"cells": table, "start": start, "end": end}
+    """Some users' counters, histograms and error codes by direction, type and country, of whole UTC
+    days."""
+    asked = _of_users(users) | {"start": start, "end": end}
     return await asker.columns("user_kinds", sql_of("user_kinds"), asked)
 
 
@@ -336,17 +336,12 @@ def _clocked(clock: LocalClock) -> dict[str, Any]:
 
 
 def with_whole_days(start: int, end: int) -> dict[str, int]:
-    """The range of a question, and the whole UTC days in it; none begin and end at its end."""
-    first, last = -(-start // DAY_S) * DAY_S, end // DAY_S * DAY_S
-    if first >= last:
-        first = last = end
+    """The range of a question, and the whole UTC days in it."""
+    first, last = whole_days(start, end)
     return {"start": start, "end": end, "days_start": first, "days_end": last}
 
 
-def spans(start: int, end: int, quarters: Table, days: Table) -> list[tuple[Table, int, int]]:
-    """The tables that a range is read from, and what of it from each: whole UTC days, and what is
-    before and behind them."""
-    whole = with_whole_days(start, end)
-    first, last = whole["days_start"], whole["days_end"]
-    parts = ((quarters, start, first), (days, first, last), (quarters, last, end))
-    return [part for part in parts if part[1] < part[2]]
+def whole_days(start: int, end: int) -> tuple[int, int]:
+    """The whole UTC days in a range; where there are none they begin and end at its end."""
+    first, last = -(-start // DAY_S) * DAY_S, end // DAY_S * DAY_S
+    return (first, last) if first < last else (end, end)

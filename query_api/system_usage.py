@@ -16,9 +16,6 @@ from query_api.slots import Slots
 from query_api.stamps import Reading
 from query_api.zones import DAY_S, LocalClock
 
-_QUARTERS: SystemTable = "system_usage_15m"
-_DAYS: SystemTable = "system_usage_1d"
-
 
 class SystemUsage:
     """Asks about the system as of a reading, at `now`; every method raises `UnavailableError`."""
@@ -49,13 +46,16 @@ class SystemUsage:
 
     async def breakdown(self, start: int, end: int) -> Rows:
         """Counters by direction, type and country, in [start, end); up to three rows of each."""
-        found = await asyncio.gather(
-            *(
-                questions.system_breakdown(self._asker, *span)
-                for span in questions.spans(start, end, _QUARTERS, _DAYS)
-            )
+        first, last = questions.whole_days(start, end)
+        parts: tuple[tuple[SystemTable, int, int], ...] = (
+            ("system_usage_15m", start, first),
+            ("system_usage_1d", first, last),
+            ("system_usage_15m", last, end),
         )
-        return [row for rows in found for row in rows]
+        asked = (
+            questions.system_breakdown(self._asker, *part) for part in parts if part[1] < part[2]
+        )
+        return [row for rows in await asyncio.gather(*asked) for row in rows]
 
     async def comparison(self, start: int, end: int, page: Page, top: int) -> Rows:
         """A page of the users side by side, and the `top` who cost most."""

@@ -9,16 +9,16 @@ from query_api import cells, counterparties, questions, slots
 from query_api.cells import Cells
 from query_api.counterparties import Counterparties
 from query_api.known import Known
-from query_api.questions import ArrayAsker, ErasedBefore, UserTable, spans
+from query_api.questions import ArrayAsker, ErasedBefore, whole_days
 from query_api.slots import Slots
 from query_api.sums import by_key
 from query_api.together import Together
 
 SlotSpan = tuple[int, int, int, tuple[int, ...]]
 """Start, end, width of a slot, and the days whose slots have a quarter of an hour."""
-_KindsSpan = tuple[UserTable, int, int]
-_QUARTERS: UserTable = "user_usage_15m"
-_DAYS: UserTable = "user_usage_1d"
+_Span = tuple[int, int]
+_END = 2**32 - 1
+"""Later than any bucket."""
 _SpanInParts = tuple[int, int, int, int]
 
 _TOGETHER = 32
@@ -32,8 +32,9 @@ class UserTables:
     def __init__(self, asker: ArrayAsker) -> None:
         self._asker = asker
         self._slots: Together[SlotSpan, Slots] = Together(self._read_slots, _TOGETHER_IN_MONTHS)
-        self._kinds: Together[_KindsSpan, Cells] = Together(self._read_kinds, _TOGETHER_IN_MONTHS)
-        self._cells: Together[int, Cells] = Together(self._read_cells, _TOGETHER)
+        self._kinds: Together[_Span, Cells] = Together(self._read_kinds, _TOGETHER_IN_MONTHS)
+        self._cells: Together[_Span, Cells] = Together(self._read_cells, _TOGETHER)
+        self._edges: Together[_Span, Cells] = Together(self._read_cells, _TOGETHER_IN_MONTHS)
         self._counterparties: Together[_SpanInParts, Mapping[int, Counterparties]] = Together(
             self._read_counterparties, _TOGETHER_IN_MONTHS
         )
@@ -44,15 +45,21 @@ class UserTables:
 
     async def kinds(self, user: Known, start: int, end: int) -> Cells:
         """Cells that add up to [start, end), one or a few by direction, type and country."""
+        first, last = whole_days(start, end)
         asked = (
-            self._kinds.of(user.user_id, user.erased_before, span)
-            for span in spans(start, end, _QUARTERS, _DAYS)
+            table.of(user.user_id, user.erased_before, span)
+            for table, span in (
+                (self._edges, (start, first)),
+                (self._kinds, (first, last)),
+                (self._edges, (last, end)),
+            )
+            if span[0] < span[1]
         )
         return cells.joined(*(found or cells.NONE for found in await asyncio.gather(*asked)))
 
     async def cells(self, user: Known, since: int) -> Cells:
         """All cells from an instant on."""
-        return await self._cells.of(user.user_id, user.erased_before, since) or cells.NONE
+        return await self._cells.of(user.user_id, user.erased_before, (since, _END)) or cells.NONE
 
     async def counterparties(
         self, user: Known, start: int, end: int
@@ -68,14 +75,14 @@ class UserTables:
         return {owner: Slots(own) for owner, own in by_key(found[:, 0], found[:, 1:])}
 
     async def _read_kinds(
-        self, users: Mapping[int, ErasedBefore], span: _KindsSpan
+        self, users: Mapping[int, ErasedBefore], span: _Span
     ) -> Mapping[int, Cells]:
         return cells.by_owner(await questions.user_kinds(self._asker, users, *span))
 
     async def _read_cells(
-        self, users: Mapping[int, ErasedBefore], since: int
+        self, users: Mapping[int, ErasedBefore], span: _Span
     ) -> Mapping[int, Cells]:
-        return cells.by_owner(await questions.user_cells(self._asker, users, since))
+        return cells.by_owner(await questions.user_cells(self._asker, users, *span))
 
     async def _read_counterparties(
         self, users: Mapping[int, ErasedBefore], span: _SpanInParts

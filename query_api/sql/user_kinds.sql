@@ -4,8 +4,7 @@
 --   users                         whose
 --   erased_before                 by user and source: the position before which all of the user's is
 --                                 erased
---   cells                         user_usage_1d, or user_usage_15m for what is not a whole day
---   start, end                    the range [start, end), epoch seconds on boundaries of these cells
+--   start, end                    the range [start, end), UTC midnights in epoch seconds
 -- Units: the columns of `user_cells`, in their order, at the range's start: sums, the longest
 --   processing time, and parallel arrays of bins and of error codes with their messages.
 SELECT
@@ -41,11 +40,12 @@ SELECT
     sumMap(cell.processing_bins, cell.processing_counts).2 AS processing_counts,
     sumMap(cell.error_codes, cell.error_messages).1 AS error_codes,
     sumMap(cell.error_codes, cell.error_messages).2 AS error_messages
-FROM {cells:Identifier} AS cell FINAL
+FROM user_usage_1d AS cell FINAL
 -- Columns of the sorting key only, so that FINAL sees all rows of a cell or none.
 PREWHERE user_id IN {users:Array(UInt64)}
   AND bucket >= toDateTime({start:UInt32}, 'UTC') AND bucket < toDateTime({end:UInt32}, 'UTC')
-WHERE version >= {erased_before:Map(UInt64, Map(UInt32, UInt64))}[user_id][source]
+WHERE (empty({erased_before:Map(UInt64, Map(UInt32, UInt64))})
+       OR version >= {erased_before:Map(UInt64, Map(UInt32, UInt64))}[user_id][source])
 GROUP BY owner, is_outbound, is_mms, country
 -- One thread: several queries of an answer run at the same time, and each reads little.
 SETTINGS max_threads = 1

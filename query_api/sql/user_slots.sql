@@ -27,7 +27,8 @@ FROM user_usage_15m AS cell FINAL
 -- Columns of the sorting key only, so that FINAL sees all rows of a cell or none.
 PREWHERE user_id IN {users:Array(UInt64)}
   AND bucket >= toDateTime({start:UInt32}, 'UTC') AND bucket < toDateTime({end:UInt32}, 'UTC')
-WHERE version >= {erased_before:Map(UInt64, Map(UInt32, UInt64))}[user_id][source]
+WHERE (empty({erased_before:Map(UInt64, Map(UInt32, UInt64))})
+       OR version >= {erased_before:Map(UInt64, Map(UInt32, UInt64))}[user_id][source])
 GROUP BY owner, time, is_outbound
 -- One thread: several queries of an answer run at the same time, and each reads little.
 SETTINGS max_threads = 1

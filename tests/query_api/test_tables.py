@@ -22,6 +22,8 @@ from query_api.user_usage import UserUsage
 from query_api.zones import DAY_S, clock_over
 
 _CUT, _TODAY = 96 * DAY_S, 100 * DAY_S
+_FIRST_MIDNIGHT = 40 * DAY_S
+_LAST = 2**32 - 1
 _MOST = 32
 _COLUMNS = {
     "user_slots": 1 + slots.NONE.numbers.shape[1],
@@ -70,10 +72,13 @@ class Asker:
 
     def names(self) -> list[str]:
         """What was asked since this was called last; `spans` says from and up to when."""
-        self.spans = {name: (asked["start"], asked.get("end")) for name, asked in self.asked}
-        found = sorted(name for name, _ in self.asked)
+        named = [
+            ("edge_cells" if asked.get("end") == _FIRST_MIDNIGHT else n, asked)
+            for n, asked in self.asked
+        ]
+        self.spans = {name: (asked["start"], asked["end"]) for name, asked in named}
         self.asked = []
-        return found
+        return sorted(name for name, _ in named)
 
 
 def _known(
@@ -191,15 +196,15 @@ class Scene:
 
 
 _RECENT = ["user_cells", "user_counterparties"]
-_PAST = ["user_kinds", "user_kinds", "user_slots"]
-"""Kinds of the whole days, and of the hour before them."""
-_START, _END = 40 * DAY_S - 3_600, _TODAY + 5_400
+_PAST = ["edge_cells", "user_kinds", "user_slots"]
+"""Kinds of the whole days, and the cells of the hour before them."""
+_START, _END = _FIRST_MIDNIGHT - 3_600, _TODAY + 5_400
 
 
 def test_everything_new_is_read_at_once() -> None:
     scene = Scene()
     assert scene.ask(_END) == sorted([*_RECENT, *_PAST])
-    assert scene.asker.spans["user_cells"] == (_CUT, None)
+    assert scene.asker.spans["user_cells"] == (_CUT, _LAST)
     assert scene.asker.spans["user_counterparties"] == (_START, _END)
     assert scene.ask(_END) == []
 
@@ -209,7 +214,7 @@ def test_a_new_message_costs_what_is_of_today() -> None:
     scene.ask(_END)
     assert scene.ask(_END, stamp=1) == _RECENT
     assert scene.asker.spans == {
-        "user_cells": (_TODAY, None),
+        "user_cells": (_TODAY, _LAST),
         "user_counterparties": (_TODAY, _END),
     }
     assert scene.ask(_END, stamp=1) == []
@@ -228,7 +233,7 @@ def test_what_changes_an_earlier_day_costs_the_days_that_are_not_past() -> None:
     scene.ask(_END)
     assert scene.ask(_END, stamp=1, lately=1) == _RECENT
     assert scene.asker.spans == {
-        "user_cells": (_CUT, None),
+        "user_cells": (_CUT, _LAST),
         "user_counterparties": (_CUT, _END),
     }
     assert scene.ask(_END, stamp=2, lately=2, past=1) == sorted([*_RECENT, *_PAST])
@@ -236,7 +241,7 @@ def test_what_changes_an_earlier_day_costs_the_days_that_are_not_past() -> None:
 
 def test_a_late_event_or_an_erasure_makes_another_past() -> None:
     scene = Scene()
-    every = ["user_counterparties", *_PAST]
+    every = sorted(["user_counterparties", *_PAST])
     assert scene.ask(_CUT) == every
     assert scene.ask(_CUT) == []
     assert scene.ask(_CUT, past=1) == every
@@ -249,7 +254,7 @@ def test_a_late_event_or_an_erasure_makes_another_past() -> None:
 def test_where_the_tables_are_days_behind_less_is_past(behind_s: int, cut: int) -> None:
     scene = Scene()
     scene.ask(_END, as_of=_CUT + OVERDUE_S - behind_s)
-    assert scene.asker.spans["user_cells"] == (cut, None)
+    assert scene.asker.spans["user_cells"] == (cut, _LAST)
     assert scene.asker.spans["user_slots"][1] == scene.asker.spans["user_kinds"][1] == cut
 
 
@@ -265,7 +270,7 @@ def _few(scene: Scene, end: int = _END, **known: Any) -> list[str]:
 def test_few_cells_are_read_at_once_for_all_ranges() -> None:
     scene = Scene()
     assert _few(scene) == _CELLS
-    assert scene.asker.spans["user_cells"] == (_CUT - 64 * DAY_S, None)
+    assert scene.asker.spans["user_cells"] == (_CUT - 64 * DAY_S, _LAST)
     assert _few(scene, _END + 900) == []
     assert _few(scene, _CUT) == []
 
@@ -280,7 +285,7 @@ def test_of_few_cells_those_that_changed_and_later_ones_are_read_again() -> None
         ({"stamp": 3, "lately": 2, "past": 1, "erased_before": {0: 5}}, _CUT - 64 * DAY_S),
     ):
         assert _few(scene, **marks) == _CELLS
-        assert scene.asker.spans["user_cells"] == (since, None)
+        assert scene.asker.spans["user_cells"] == (since, _LAST)
         assert _few(scene, **marks) == []
 
 
@@ -295,6 +300,6 @@ def test_few_cells_are_read_from_one_of_few_days_on(days: int, since: int) -> No
         few = FewCells(UserTables(asker), KeptNumbers(0), user)
         await few.since(user.cut - days * DAY_S)
         asker.names()
-        assert asker.spans["user_cells"] == (since and since + 200 * DAY_S, None)
+        assert asker.spans["user_cells"] == (since and since + 200 * DAY_S, _LAST)
 
     asyncio.run(story())
