@@ -35,7 +35,7 @@ class Asker(Protocol):
 
 
 class ArrayAsker(Asker, Protocol):
-    """An `Asker` that also gives answers as arrays, for those that are added up here."""
+    """An `Asker` that also gives answers as arrays: of whole numbers, or of anything."""
 
     async def numbers(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Numbers: ...
     async def columns(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Columns: ...

@@ -17,10 +17,10 @@ from query_api.together import Together
 SlotSpan = tuple[int, int, int, tuple[int, ...]]
 """Start, end, width of a slot, and the days whose slots have a quarter of an hour."""
 _Span = tuple[int, int]
-_END = 2**32 - 1
-"""Later than any bucket."""
 _SpanInParts = tuple[int, int, int, int]
 
+_END = 2**32 - 1
+"""Later than any bucket."""
 _TOGETHER = 32
 _TOGETHER_IN_MONTHS = 8
 """Users in one query about any range: a busy one has 28,000 cells in 90 days."""

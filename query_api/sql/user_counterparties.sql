@@ -10,8 +10,8 @@
 --   cut, today                    epoch seconds: where the second and the third part of time begin
 -- Units: every column is a whole number, so that an answer is one array. part: 0, 1 or 2. number = the
 --   keyed hash's 64 bits; country = the two letters' bytes, the first one the lower; kind: 0 for SMS, 1 for
---   MMS without media, 2 for those with any. messages, segments; micro-USD without and of
---   fees for failing; gsm_*, trimmed_*: at what each message's segments cost (0 for failed ones).
+--   MMS without media, 2 for those with any. messages, segments; micro-USD without and of fees for
+--   failing; gsm_*, trimmed_*: at what each message's segments cost (0 for failed ones).
 --   gsm_*: the few characters that force UCS-2 replaced; trimmed_*: a few characters shorter. The
 --   two savings are not independent: one message may be in both.
 --   plain_segments: those of the texts as GSM-7 SMS (160 characters, or 153 each).
@@ -20,7 +20,8 @@ WITH
     greatest(log.segments, 1) AS parts
 SELECT
     user_id AS owner,
-    (occurred_at >= toDateTime({cut:UInt32}, 'UTC')) + (occurred_at >= toDateTime({today:UInt32}, 'UTC')) AS part,
+    (occurred_at >= toDateTime({cut:UInt32}, 'UTC'))
+        + (occurred_at >= toDateTime({today:UInt32}, 'UTC')) AS part,
     log.counterparty_hash AS number,
     reinterpretAsUInt16(log.country_code) AS country,
     (log.message_type = 'mms') * (1 + (log.num_media > 0)) AS kind,

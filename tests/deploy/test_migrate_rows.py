@@ -34,6 +34,11 @@ _COPIED = {
     rows.USER_15M: "bucket",
     rows.USER_TOTALS_15M: "bucket",
 }
+_CELL = (
+    "direction String, message_type String, country String, source UInt32, version UInt64,"
+    " messages Int64, longest Int64, codes Array(Int32), failed Array(Int64), bins Array(UInt16),"
+    " counts Array(Int64)"
+)
 _MONTHS = 120
 _MONTH = "toStartOfMonth(now('UTC')) - INTERVAL number MONTH"
 _numbers = itertools.count()
@@ -109,3 +114,34 @@ def test_the_view_fills_its_table_afterwards_and_saw_nothing_of_the_copy(before:
         client.command(cell.format("toStartOfDay(now()) - INTERVAL 1 DAY", 3, 1))
         found = client.query("SELECT messages FROM user_totals_15m FINAL ORDER BY bucket")
         assert found.result_rows == [(1,), (6,)]
+
+
+def test_the_systems_totals_are_what_was_counted_before(before: str) -> None:
+    names = (
+        "direction, message_type, country_code, source, version, messages, processing_max_us,"
+        " error_codes, error_messages, processing_bins, processing_counts"
+    )
+    cells = (
+        "('outbound', 'sms', 'US', 1, 4, 100, 100, [1], [100], [1], [100])",  # replaced by the next
+        "('outbound', 'sms', 'US', 1, 5, 2, 70, [30003], [1], [7, 9], [1, 1])",
+        "('outbound', 'mms', 'GB', 1, 9, 3, 40, [30003, 30005], [1, 2], [7], [3])",
+        "('outbound', 'sms', 'US', 2, 3, 4, 50, [], [], [], [])",
+        "('inbound', 'sms', 'US', 1, 8, 6, 60, [], [], [8], [6])",
+    )
+    with _client(before) as client:
+        for cell in cells:
+            client.command(
+                f"INSERT INTO system_usage_15m (bucket, {names}) SELECT toStartOfHour(now()), c.*"
+                f" FROM values('{_CELL}', {cell}) AS c"
+            )
+        migrate(before)
+        found = client.query(
+            "SELECT toString(direction), source, version, messages, processing_max_us, error_codes,"
+            " error_messages, processing_bins, processing_counts, segments"
+            " FROM system_totals_15m ORDER BY direction, source"
+        )
+        assert found.result_rows == [
+            ("inbound", 1, 8, 6, 60, [], [], [8], [6], 0),
+            ("outbound", 1, 9, 5, 70, [30003, 30005], [2, 2], [7, 9], [4, 1], 0),
+            ("outbound", 2, 3, 4, 50, [], [], [], [], 0),
+        ]
