@@ -40,7 +40,7 @@ def anomalies(past: Hours, clock: LocalClock, start: int) -> list[Anomaly]:
     spreads = np.maximum(np.maximum(spreads, _MIN_SPREAD_RATIO * medians), _MIN_SPREAD_MICROS)
     deviations = (costs - medians[of_week]) / spreads[of_week]
     has_samples = np.bincount(of_week, minlength=HOURS_OF_WEEK)[of_week] >= _MIN_SAMPLES
-    is_odd = (past.start >= start) & has_samples & (np.abs(deviations) >= _MIN_DEVIATION)
+    is_odd = (past.start >= start) & has_samples & (np.abs(deviations) > _MIN_DEVIATION - 0.01)
     found = [
         _anomaly(clock, int(past.start[place]), int(costs[place]), centre, deviation)
         for place, centre, deviation in zip(
@@ -50,6 +50,8 @@ def anomalies(past: Hours, clock: LocalClock, start: int) -> list[Anomaly]:
             strict=True,
         )
     ]
+    # What is shown is what is judged: deviations are rounded.
+    found = [anomaly for anomaly in found if abs(anomaly.deviation) >= _MIN_DEVIATION]
     return sorted(found, key=lambda anomaly: (-abs(anomaly.deviation), anomaly.start))[
         :MAX_ANOMALIES
     ]

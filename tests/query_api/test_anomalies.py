@@ -87,3 +87,11 @@ def test_a_system_without_costs_has_no_anomalies() -> None:
     ordinary, clock = hours(_START, _END, noise=0)
     free = with_costs(ordinary, 0 * ordinary.cost_micros)
     assert anomalies(history(free, _END), clock, _START) == []
+
+
+def test_a_deviation_is_judged_as_it_is_shown() -> None:
+    ordinary, clock = hours(_START, _END, noise=0)
+    level = 1_000_000  # of a weekday's hour at day; the spread is a tenth of it
+    for micros, count in ((1_499_600, 1), (1_499_000, 0)):  # 4.996 is shown as 5.0, 4.99 as itself
+        found = anomalies(_changed(ordinary, _SPIKE, micros / level), clock, _START)
+        assert [anomaly.deviation for anomaly in found] == [5.0] * count
