@@ -28,6 +28,14 @@ class Costs:
     starts: Numbers
     micros: Numbers
 
+    def of(self, starts: Numbers) -> Numbers:
+        """What the intervals cost that begin at `starts`, in order, each up to the next one."""
+        inside = self.starts >= starts[0]
+        micros = np.zeros(len(starts), np.int64)
+        places = np.searchsorted(starts, self.starts[inside], side="right") - 1
+        np.add.at(micros, places, self.micros[inside])
+        return micros
+
 
 @dataclass(frozen=True)
 class Hours:
@@ -60,9 +68,7 @@ def history_start(period: Period, now: float) -> int:
 def hours_of(costs: Costs, clock: LocalClock) -> Hours:
     """Every hour of the clock's range, with the cost of the slots that begin within it."""
     start, end, of_week, day = _calendar(clock)
-    micros = np.zeros(len(start), np.int64)
-    np.add.at(micros, np.searchsorted(start, costs.starts, side="right") - 1, costs.micros)
-    return Hours(start, end, of_week, day, micros)
+    return Hours(start, end, of_week, day, costs.of(start))
 
 
 @lru_cache(maxsize=256)

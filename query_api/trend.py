@@ -13,7 +13,7 @@ from query_api.hours import Costs
 from query_api.measures import ratio, usd
 from query_api.period import WIDTH_S
 from query_api.questions import Row
-from query_api.sums import Numbers
+from query_api.sums import Numbers, summed
 from query_api.zones import DAY_S, LocalClock
 from schemas.api.usage import Delivery, Granularity, UsagePoint
 
@@ -70,17 +70,13 @@ def points(rows: Iterable[Row], clock: LocalClock, granularity: Granularity) -> 
 def costs_of_points(costs: Costs, clock: LocalClock, granularity: Granularity) -> dict[int, int]:
     """Micro-USD of every interval of the range by its start, from slots of the same length or
     shorter ones, which may begin before the range."""
-    slots, point_of = _places(clock, granularity)
-    inside = costs.starts >= clock.start
-    slot = np.searchsorted(slots, costs.starts[inside], side="right") - 1
-    points, places = np.unique(point_of, return_inverse=True)
-    micros = np.zeros(len(points), np.int64)
-    np.add.at(micros, places[slot], costs.micros[inside])
+    slots, point_of = _slots_and_points(clock, granularity)
+    points, micros = summed(point_of, costs.of(slots))
     return dict(zip(points.tolist(), micros.tolist(), strict=True))
 
 
 @lru_cache(maxsize=256)
-def _places(clock: LocalClock, granularity: Granularity) -> tuple[Numbers, Numbers]:
+def _slots_and_points(clock: LocalClock, granularity: Granularity) -> tuple[Numbers, Numbers]:
     """The slots of the range, and where the point of each begins."""
     found = _point_of_slot(clock, granularity)
     return np.array(list(found), np.int64), np.array(list(found.values()), np.int64)
