@@ -10,10 +10,10 @@ from typing import Any, NamedTuple, TypeVar
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 
+from schemas.native_answers import Column, blocks
 from schemas.rows import CELL_KEYS, ORPHANS, USAGE_LOG
 from schemas.settings import clickhouse_arguments
 from schemas.units import position, source_epoch
-from streams.answers import Column, blocks
 from streams.core.cells import CellTable, Keys, combination_parts
 from streams.core.orphans import Orphan
 from streams.core.recent import MessageRows

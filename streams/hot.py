@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from schemas.native_answers import Column
 from schemas.rows import USAGE_LOG
 from schemas.units import position, source_epoch
-from streams.answers import Column
 from streams.clickhouse import Store, key_columns
 from streams.core.cells import CellTable
 from streams.core.columns import Flags

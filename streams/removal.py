@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from clickhouse_connect.driver.client import Client
 
+from schemas.native import Block
 from schemas.rows import (
     ERASURES,
     ORPHANS,
@@ -26,7 +27,6 @@ from schemas.rows import (
 from streams.clickhouse import Store
 from streams.core.erasure import StubOf, stubs_of
 from streams.erasures import DONE, REQUESTED, TAKEN_UP, ErasureTable, Step
-from streams.native import Block
 from streams.patience import PatientClient
 from streams.rows import MESSAGE_COLUMNS, messages_of, usage_block
 

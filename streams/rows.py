@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from schemas.native import Block
+from schemas.native_answers import Column, Nullable
 from schemas.rows import CELL_KEYS, COUNTERS, SPARSE, USER_TABLES
-from streams.answers import Column, Nullable
 from streams.core.cells import KEY, WIDTH, CellRows, Keys, combination, combination_parts
 from streams.core.columns import Flags, Ints
 from streams.core.counts import Histograms
@@ -18,7 +19,6 @@ from streams.core.message import MESSAGE, Messages
 from streams.core.orphans import Orphan, at_rest
 from streams.core.recent import MessageRows
 from streams.core.shapes import country_text
-from streams.native import Block
 
 MESSAGE_COLUMNS = (
     "message_sid, user_id, toUnixTimestamp64Milli(occurred_at), first_position, version,"

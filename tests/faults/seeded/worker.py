@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from schemas.native import Block
 from schemas.rows import CELL_TABLES, ORPHANS, PROGRESS, USAGE_LOG
 from streams import loading, reader, sink, worker
 from streams.clickhouse import Store
@@ -24,7 +25,6 @@ from streams.consumer import DurableConsumer
 from streams.core import cells, fold, recent
 from streams.dead_letters import DeadLetterProducer
 from streams.intake import Chunk
-from streams.native import Block
 
 WRITTEN = (USAGE_LOG, *CELL_TABLES, ORPHANS)
 FLUSHING = (

@@ -1,4 +1,4 @@
-"""Native answers as columns: what `streams.native` writes comes back, and nothing else passes."""
+"""Native answers as columns: what `schemas.native` writes comes back, and nothing else passes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import io
 import numpy as np
 import pytest
 
-from streams.answers import Arrays, Nullable, blocks
-from streams.native import Block
+from schemas.native import Block
+from schemas.native_answers import Arrays, Nullable, blocks, joined
 
 
 def _block(first: int, count: int) -> Block:
@@ -51,6 +51,23 @@ def test_columns_are_read_as_they_were_written() -> None:
         assert listed.ends.tolist() == np.cumsum([n % 4 for n in rows]).tolist()
         assert listed.values.tolist() == list(range(listed.ends[-1]))
         assert listed_perhaps.values.is_null.tolist() == [n % 2 == 1 for n in listed.values]
+
+
+def test_blocks_are_joined_to_columns() -> None:
+    parts = [[np.array([1, 2]), Arrays(np.array([0, 2]), np.array([7, 8]))] for _ in range(3)]
+    numbers, arrays = joined(parts)
+    assert numbers.tolist() == [1, 2] * 3
+    assert arrays.ends.tolist() == [0, 2, 2, 4, 4, 6]
+    assert arrays.values.tolist() == [7, 8] * 3
+    assert joined(parts[:1]) is parts[0]
+    assert joined([]) == []
+
+
+def test_enumerations_are_their_numbers() -> None:
+    block = Block(2)
+    block._column("direction", "Enum8('inbound' = 1, 'outbound' = 2)", bytes((2, 1)))
+    ((column,),) = blocks(io.BytesIO(block.to_bytes()))
+    assert column.tolist() == [2, 1]
 
 
 def test_nothing_and_blocks_without_rows_are_nothing() -> None:

@@ -76,6 +76,7 @@ CODES = {
     "UInt32": "I",
     "Int64": "q",
     "UInt64": "Q",
+    "DateTime": "I",  # as ClickHouse names it in an answer
     "DateTime('UTC')": "I",
     "DateTime64(3, 'UTC')": "q",
 }

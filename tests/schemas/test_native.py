@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from schemas.native import Block
 from streams.clickhouse import connect
-from streams.native import Block
 
 _NUMBERS = {
     "Int8": (-(2**7), 2**7 - 1),
