@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
 
 import clickhouse_connect
@@ -38,6 +39,10 @@ _CELL = (
     "direction String, message_type String, country String, source UInt32, version UInt64,"
     " messages Int64, longest Int64, codes Array(Int32), failed Array(Int64), bins Array(UInt16),"
     " counts Array(Int64)"
+)
+_BY_FREQUENCY = (
+    *("delivered", "received", "sent", "failed", "undelivered", "read", "queued", "sending"),
+    *("accepted", "receiving", "partially_delivered", "scheduled", "canceled"),
 )
 _MONTHS = 120
 _MONTH = "toStartOfMonth(now('UTC')) - INTERVAL number MONTH"
@@ -145,3 +150,51 @@ def test_the_systems_totals_are_what_was_counted_before(before: str) -> None:
             ("outbound", 1, 9, 5, 70, [30003, 30005], [2, 2], [7, 9], [4, 1], 0),
             ("outbound", 2, 3, 4, 50, [], [], [], [], 0),
         ]
+
+
+def test_computed_columns_are_of_the_rows_of_before_too(before: str) -> None:
+    log = (
+        "user_id, occurred_at, message_sid, version, direction, message_type, status, base_micros,"
+        " failed_fee_micros, segments, gsm_saved_segments, body_length"
+    )
+    messages = {
+        "7, now(), 'a', 1, 'outbound', 'sms', 'delivered', 8000, 0, 1, 0, 10": [8000, 1],
+        "7, now(), 'b', 1, 'outbound', 'sms', 'failed', 0, 1000, 1, 0, 10": [1000, 0, 1],
+        "7, now(), 'c', 1, 'outbound', 'sms', 'sent', 3000, 0, 3, 2, 70": [3000, 0, 0, 1, 2, 2000],
+        "7, now(), 'd', 1, 'outbound', 'mms', 'read', 20000, 0, 1, 0, 161": [
+            *(20000, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 20000, 2)
+        ],
+        "7, now(), 'e', 1, 'inbound', 'sms', 'received', 8000, 0, 1, 0, 10": [],
+        "7, now(), 'f', 1, 'outbound', 'sms', 'queued', 0, 0, 1, 0, 10": [],
+    }
+    numbered = {f"status_{status}": number for number, status in enumerate(_BY_FREQUENCY, 1)}
+    cell = {
+        "user_id": "7",
+        "bucket": "toStartOfDay(now())",
+        **{"messages": 91, "segments": 95, "body_length": 900},
+        **{"base_micros": 100, "carrier_fee_micros": 20, "failed_fee_micros": 3},
+        **numbered,
+    }
+    names, values = (", ".join(map(str, some)) for some in (cell, cell.values()))
+    with _client(before) as client:
+        for table in (rows.USER_15M, rows.USER_1D):
+            client.command(f"INSERT INTO {table} ({names}) VALUES ({values})")
+        for message in messages:
+            client.command(f"INSERT INTO usage_log ({log}) VALUES ({message})")
+        migrate(before)
+        for _ in range(2):  # beside, or before, the mutation; and behind it
+            found = client.query("SELECT savings FROM usage_log ORDER BY message_sid").result_rows
+            assert [row[0] for row in found] == list(messages.values())
+            found = client.query("SELECT totals, statuses FROM user_usage_15m").result_rows
+            assert found == [([91, 95, 900, 1 + 2 + 6, 4 + 5, 13, 123], list(range(1, 14)))]
+            found = client.query("SELECT statuses FROM user_usage_1d").result_rows
+            assert found == [(list(range(1, 14)),)]
+            _wait_for_mutations(client)
+
+
+def _wait_for_mutations(client: Client) -> None:
+    deadline = time.monotonic() + 60
+    ask = "SELECT count() FROM system.mutations WHERE database = currentDatabase() AND NOT is_done"
+    while client.command(ask):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
