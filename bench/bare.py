@@ -13,7 +13,7 @@ from clickhouse_connect.driver.client import Client
 
 from bench.platform import Platform
 from query_api import questions
-from query_api.clickhouse import numbers_of
+from query_api.clickhouse import columns_of
 from query_api.comparison import comparison_of
 from query_api.cursor import CursorSigner
 from query_api.freshness import freshness
@@ -22,7 +22,6 @@ from query_api.known import MOST_FEW, Known, past_end, today_start
 from query_api.parameters import SystemParameters
 from query_api.questions import Columns, Rows
 from query_api.stamps import Reading
-from query_api.sums import Numbers
 from query_api.system_analytics import system_analytics
 from query_api.system_usage import SystemUsage
 from query_api.tables import UserTables
@@ -46,14 +45,9 @@ class _Recorder:
         found = self._client.query(sql, parameters=dict(parameters), settings=_SETTINGS)
         return list(found.named_results())
 
-    async def numbers(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Numbers:
-        self.asked.append((sql, dict(parameters)))
-        return numbers_of(self._client, sql, parameters=dict(parameters), settings=_SETTINGS)
-
     async def columns(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Columns:
         self.asked.append((sql, dict(parameters)))
-        found = self._client.query(sql, parameters=dict(parameters), settings=_SETTINGS)
-        return found.result_columns
+        return columns_of(self._client, sql, parameters=dict(parameters), settings=_SETTINGS)
 
 
 def seconds(platform: Platform, path: str, user: int) -> float:

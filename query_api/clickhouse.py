@@ -8,6 +8,7 @@ an error where it is not. A client that failed is dropped; the next query makes 
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +19,6 @@ from typing import Any, NoReturn, TypeVar
 from uuid import uuid4
 
 import clickhouse_connect
-import numpy as np
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import (
     ClickHouseError,
@@ -31,7 +31,7 @@ from query_api.killing import ERRORS, Killer
 from query_api.metrics import Metrics
 from query_api.questions import Columns, Rows
 from query_api.settings import ApiSettings
-from query_api.sums import Numbers
+from schemas.native_answers import blocks, joined
 from schemas.settings import clickhouse_arguments
 
 log = logging.getLogger("query_api")
@@ -84,19 +84,11 @@ class ClickHousePool:
 
         return await self._query(question, query, parameters)
 
-    async def numbers(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Numbers:
-        """The rows, all of whose columns are Int64, as one array; as `ask` otherwise."""
-
-        def query(client: Client, **asked: Any) -> Numbers:
-            return numbers_of(client, sql, **asked)
-
-        return await self._query(question, query, parameters)
-
     async def columns(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Columns:
         """The columns of the rows; as `ask` otherwise."""
 
         def query(client: Client, **asked: Any) -> Columns:
-            return client.query(sql, **asked).result_columns
+            return columns_of(client, sql, **asked)
 
         return await self._query(question, query, parameters)
 
@@ -182,13 +174,13 @@ class ClickHousePool:
             self._idle.get_nowait().close()
 
 
-def numbers_of(client: Client, sql: str, **asked: Any) -> Numbers:
-    """The rows that a client gives, all of whose columns are whole numbers, as one array."""
-    found = client.query_np(sql, **asked)
-    if not found.dtype.names:  # One type for all columns; without rows it is any.
-        return found.astype(np.int64, copy=False)
-    columns = (found[name].astype(np.int64) for name in found.dtype.names)
-    return np.column_stack([*columns])
+def columns_of(client: Client, sql: str, **asked: Any) -> Columns:
+    """The columns of the rows that a client gives; raises one of `ERRORS`."""
+    answer = client.raw_query(sql, fmt="Native", **asked)
+    try:
+        return joined(list(blocks(io.BytesIO(answer))))
+    except (EOFError, ValueError) as error:
+        raise StreamFailureError(f"ClickHouse's answer is not whole: {error}") from error
 
 
 def failed(settings: ApiSettings, metrics: Metrics, question: str, error: Exception) -> NoReturn:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from query_api.cells import country_of
-from query_api.questions import Row
-from query_api.sums import Numbers, by_key, groups, nothing, summed
+from query_api.questions import Columns, Row
+from query_api.sums import Numbers, by_key, groups, nothing, padded, stacked, summed
 
 _TEXTS = (
     "gsm_messages",
@@ -22,20 +22,17 @@ _TEXTS = (
     "trimmed_segments",
     "trimmed_micros",
 )
-_COLUMNS = (
-    *("number", "country", "kind", "messages", "cost_micros", "fee_micros", "failed", "arrived"),
-    *_TEXTS,
-    "plain_segments",
-)
-_EMPTY_MMS, _MMS_WITH_MEDIA = 1, 2
-"""`kind`s."""
+_MMS = ("with_media", "empty_messages", "empty_micros", "empty_segments")
+_SAVINGS = ("cost_micros", "arrived", "failed", *_TEXTS, *_MMS)
+"""What migration 42 puts into an array, in its order."""
+_COLUMNS = ("number", "country", "messages", *_SAVINGS)
 _BITS = 64
 
 
 @dataclass(frozen=True)
 class Counterparties:
-    """Rows of `user_counterparties` without owner and part, in any order, a number in any of
-    them."""
+    """What became of messages by number at the other end and country, in any order, in any number
+    of rows each."""
 
     numbers: Numbers
 
@@ -52,9 +49,16 @@ def joined(*parts: Counterparties) -> Counterparties:
     return Counterparties(np.concatenate([part.numbers for part in parts]))
 
 
-def by_part(found: Numbers) -> dict[int, Counterparties]:
-    """The rows of one owner by the part of time that they are of."""
-    return {part: Counterparties(own) for part, own in by_key(found[:, 0], found[:, 1:])}
+def by_owner(columns: Columns) -> dict[int, dict[int, Counterparties]]:
+    """The answer of `user_counterparties` by the users that have any, and by the part of time."""
+    if not columns:
+        return {}
+    owner, part, number, country, messages, sums = columns
+    own = stacked(part, number, country.view("<u2"), messages, padded(sums, len(_SAVINGS)))
+    return {
+        user: {place: Counterparties(some) for place, some in by_key(rows[:, 0], rows[:, 1:])}
+        for user, rows in by_key(owner.astype(np.int64), own)
+    }
 
 
 def savings(found: Counterparties, least: int, rows: int) -> Row:
@@ -70,21 +74,10 @@ def savings(found: Counterparties, least: int, rows: int) -> Row:
 
 
 def _mms(found: Counterparties) -> dict[str, Any]:
-    kind, messages, micros, segments = found.columns(
-        "kind", "messages", "cost_micros", "plain_segments"
-    ).T
-    is_empty = kind == _EMPTY_MMS
-    counted = {
-        "with_media": messages * (kind == _MMS_WITH_MEDIA),
-        "empty_messages": messages * is_empty,
-        "empty_micros": micros * is_empty,
-        "empty_segments": segments * is_empty,
-    }
-    is_mms = kind > 0
-    countries, sums = summed(
-        found.columns("country")[is_mms, 0], np.column_stack([*counted.values()])[is_mms]
-    )
-    columns = {f"mms_{name}": sums[:, place].tolist() for place, name in enumerate(counted)}
+    counts = found.columns(*_MMS)
+    is_mms = (counts[:, 0] > 0) | (counts[:, 1] > 0)
+    countries, sums = summed(found.columns("country")[is_mms, 0], counts[is_mms])
+    columns = {f"mms_{name}": sums[:, place].tolist() for place, name in enumerate(_MMS)}
     return {"mms_countries": [country_of(code) for code in countries.tolist()]} | columns
 
 
@@ -93,8 +86,9 @@ def _failing(found: Counterparties, least: int, rows: int) -> dict[str, Any]:
     if len(known):
         numbers, order, begins = groups(known[:, 0])
         own = Counterparties(np.add.reduceat(known[order], begins, axis=0))
-        messages, failed, arrived = own.columns("messages", "failed", "arrived").T
-        micros = own.columns("cost_micros", "fee_micros").sum(axis=1)
+        messages, micros, failed, arrived = own.columns(
+            "messages", "cost_micros", "failed", "arrived"
+        ).T
         is_failing = (failed >= least) & (arrived == 0)
         # Of a number whose messages name several countries, any.
         columns = (micros, numbers, known[order, 1][begins], messages)

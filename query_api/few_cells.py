@@ -11,12 +11,11 @@ from query_api.cells import Cells
 from query_api.kept import KeptNumbers, Tables
 from query_api.known import Known
 from query_api.tables import UserTables
-from query_api.zones import DAY_S
+from query_api.zones import DAY_S, FOREVER
 
 _REACHES = (64, 192)
 """Days before the cut that are read, one number for many ranges: up to 30 days with the eight weeks
 of a projection's history, and 90 days with the 90 before; beyond it everything is."""
-_END = 2**40
 
 
 class FewCells:
@@ -29,14 +28,14 @@ class FewCells:
 
     async def since(self, start: int) -> Cells:
         """Those from `start` on, and some before; raises `UnavailableError`."""
-        parts = list(self._user.parts(self._reach(start), _END).values())
+        parts = list(self._user.parts(self._reach(start), FOREVER).values())
         found: list[Tables] = []
         for part in parts:
             if (kept := self._kept.get(self._user.key("few", part))) is None:
                 break
             found.append(kept)
         if missing := parts[len(found) :]:
-            read = await self._tables.cells(self._user, missing[0].start)
+            read = await self._tables.cells(self._user, (missing[0].start, FOREVER))
             for part in missing:
                 own = read.between(part.start, part.end)
                 found.append((own.numbers, own.counts))

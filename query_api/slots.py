@@ -15,9 +15,10 @@ import numpy as np
 from query_api.cells import Cells
 from query_api.hours import Costs, history_start
 from query_api.period import Period, granularity_of
-from query_api.questions import Rows
-from query_api.sums import Numbers, nothing, summed
+from query_api.questions import Columns, Rows
+from query_api.sums import Numbers, by_key, nothing, padded, stacked, summed
 from query_api.zones import BUCKET_S, DAY_S, HOUR_S, LocalClock
+from schemas.rows import DIRECTIONS
 from schemas.statuses import CANCELED, SETTLED_BAD, SETTLED_GOOD
 
 _COLUMNS = (
@@ -36,8 +37,8 @@ _HOURS = 24
 
 @dataclass(frozen=True)
 class Slots:
-    """Totals by time and direction, in any order, a slot in any number of rows: the columns of
-    `user_slots` and `system_slots`. A slot ends before anything begins that is asked of it."""
+    """Totals by time and direction, in any order, a slot in any number of rows. A slot ends before
+    anything begins that is asked of it."""
 
     numbers: Numbers
 
@@ -47,7 +48,7 @@ class Slots:
         return Slots(self.numbers[(time >= start) & (time < end)])
 
     def column(self, name: str) -> Numbers:
-        """One of the columns of `user_slots`."""
+        """One of the columns."""
         return self.numbers[:, _COLUMNS.index(name)]
 
 
@@ -57,6 +58,26 @@ NONE = Slots(nothing(len(_COLUMNS)))
 def joined(*parts: Slots) -> Slots:
     """The rows of several parts."""
     return Slots(np.concatenate([part.numbers for part in parts]))
+
+
+def by_owner(columns: Columns) -> dict[int, Slots]:
+    """The answer of `user_slots` by the users that have any."""
+    if not columns:
+        return {}
+    owner, *others = columns
+    own = _numbers(others)
+    return {user: Slots(some) for user, some in by_key(owner.astype(np.int64), own)}
+
+
+def of_system(columns: Columns) -> Slots:
+    """The answer of `system_slots`."""
+    return Slots(_numbers(columns)) if columns else NONE
+
+
+def _numbers(columns: Columns) -> Numbers:
+    time, direction, totals = columns
+    is_outbound = direction == DIRECTIONS["outbound"]
+    return stacked(time, is_outbound, padded(totals, len(_COLUMNS) - 2))
 
 
 def slots_of(cells: Cells) -> Slots:

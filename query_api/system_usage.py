@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from query_api import questions, slots
 from query_api.kept import KeptNumbers
 from query_api.known import past_end
-from query_api.questions import ArrayAsker, Page, Rows, SystemTable
+from query_api.questions import ColumnAsker, Page, Rows, SystemTable
 from query_api.slots import Slots
 from query_api.stamps import Reading
 from query_api.zones import DAY_S, LocalClock
@@ -20,7 +20,7 @@ from query_api.zones import DAY_S, LocalClock
 class SystemUsage:
     """Asks about the system as of a reading, at `now`; every method raises `UnavailableError`."""
 
-    def __init__(self, asker: ArrayAsker, kept: KeptNumbers, reading: Reading, now: float) -> None:
+    def __init__(self, asker: ColumnAsker, kept: KeptNumbers, reading: Reading, now: float) -> None:
         self._asker = asker
         self._kept = kept
         self._past = reading.past
@@ -68,4 +68,4 @@ class SystemUsage:
     async def _slots(self, start: int, end: int, width: int, days: Sequence[int]) -> Slots:
         if start == end:
             return slots.NONE
-        return Slots(await questions.system_slots(self._asker, start, end, width, days))
+        return slots.of_system(await questions.system_slots(self._asker, start, end, width, days))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
 from query_api import slots
@@ -48,9 +47,7 @@ async def user_analytics(
     """
     clock = clock_over(period.zone, period.start, period.end)
     previous = previous_range(period, now, retention_days)
-    found, breakdown = await asyncio.gather(
-        slots_of(asked, period, previous, now), asked.breakdown(period.start, period.end)
-    )
+    found, breakdown = await totals_of(asked, period, previous, now, with_times=True)
     width = WIDTH_S[granularity_of(period)]
     rows = _Rows(
         slots.trend(found, clock, width, fresh.overdue_before),
@@ -72,14 +69,20 @@ async def user_analytics(
     )
 
 
-async def slots_of(
-    asked: UserUsage, period: Period, previous: tuple[int, int] | None, now: float
-) -> Slots:
+async def totals_of(
+    asked: UserUsage,
+    period: Period,
+    previous: tuple[int, int] | None,
+    now: float,
+    *,
+    with_times: bool,
+) -> tuple[Slots, Rows]:
     """The user's totals over time in all that answers about a period look at: the period, the one
-    before, the history of a projection. Usage and costs ask for the same, which is kept."""
+    before, the history of a projection; and the period's counters by direction, type and country.
+    Usage and costs ask for the same, which is kept."""
     bounds = (*(previous or ()), *slots.bounds_of(period, now))
     clock = clock_over(period.zone, min(bounds), period.end)
-    return await asked.slots(clock, bounds)
+    return await asked.totals(clock, bounds, period.start, period.end, with_times=with_times)
 
 
 def period_of(period: Period, clock: LocalClock) -> usage.Period:

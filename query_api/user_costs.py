@@ -15,7 +15,7 @@ from query_api.period import Period, granularity_of, previous_range
 from query_api.projection import projection_of
 from query_api.questions import Row, Rows
 from query_api.trend import costs_of_points
-from query_api.user_analytics import period_of, slots_of
+from query_api.user_analytics import period_of, totals_of
 from query_api.user_usage import UserUsage
 from query_api.zones import BUCKET_S, HOUR_S, LocalClock, clock_over, utc
 from schemas.api import costs
@@ -65,11 +65,9 @@ async def _ask(
     previous: tuple[int, int] | None,
     now: float,
 ) -> _Rows:
-    span = (period.start, period.end)
-    found, breakdown, savings = await asyncio.gather(
-        slots_of(asked, period, previous, now),
-        asked.breakdown(*span),
-        asked.savings(*span, LEAST_FAILURES, TOP_NUMBERS),
+    (found, breakdown), savings = await asyncio.gather(
+        totals_of(asked, period, previous, now, with_times=False),
+        asked.savings(period.start, period.end, LEAST_FAILURES, TOP_NUMBERS),
     )
     long_clock = clock_over(period.zone, history_start(period, now), period.end)
     cost = slots.costs(found, long_clock, _width(period, clock))

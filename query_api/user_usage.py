@@ -1,23 +1,23 @@
 """What the tables say of one user, as answers about him need it.
 
-Sums of the past and of the last days are kept for as long as they stand; only what is of today is
-read again when he has a new message, and added up here.
+Sums of the past are kept for as long as they stand; those of the last days are added to them here.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from query_api import cells, counterparties, slots
+from query_api import cells, counterparties, questions, slots
 from query_api.cells import Cells
 from query_api.counterparties import Counterparties
 from query_api.few_cells import FewCells
 from query_api.freshness import Freshness
-from query_api.kept import KeptNumbers, Tables
-from query_api.known import LATELY, PAST, TODAY, Known, Part, Parts
+from query_api.kept import KeptNumbers
+from query_api.known import PAST, Known, Parts
 from query_api.questions import Row, Rows
+from query_api.recent import Recent, RecentCells
 from query_api.slots import Slots
 from query_api.tables import UserTables
 from query_api.zones import DAY_S, LocalClock
@@ -37,40 +37,36 @@ class UserUsage:
         self._kept = kept
         self._user = user
         self._few = FewCells(tables, kept, user) if user.has_few else None
+        self._recent = RecentCells(tables, kept, user)
 
-    async def slots(self, clock: LocalClock, bounds: Sequence[int]) -> Slots:
-        """The user's totals by time, at least over the clock's range.
+    async def totals(
+        self,
+        clock: LocalClock,
+        bounds: Sequence[int],
+        start: int,
+        end: int,
+        *,
+        with_times: bool = True,
+    ) -> tuple[Slots, Rows]:
+        """The user's totals by time, at least over the clock's range, and his counters by
+        direction, type and country in [start, end), with all histograms of processing times or
+        only some of them.
 
         No slot is cut by a local hour or by one of `bounds`. What is kept is of whole UTC days and
         so outlives a range that moves on with each quarter of an hour.
         """
         if self._few:
-            return slots.slots_of(await self._few.since(clock.start))
-        parts = self._user.parts(clock.start // DAY_S * DAY_S, clock.end)
-
-        def lately(found: Cells) -> Tables:
-            return (slots.slots_of(found).numbers,)
-
-        past, (late, today) = await asyncio.gather(
-            self._past_slots(parts, slots.slot_width(clock), bounds),
-            self._recent(parts, "late slots", lately),
+            found = await self._few.since(min(clock.start, start))
+            return slots.slots_of(found), cells.breakdown(found.between(start, end))
+        over_time = self._user.parts(clock.start // DAY_S * DAY_S, clock.end)
+        of_kinds = self._user.parts(start, end)
+        past, (kinds, recent) = await asyncio.gather(
+            self._past_slots(over_time, slots.slot_width(clock), bounds),
+            self._past_kinds_and_recent(over_time, of_kinds, with_times),
         )
-        return slots.joined(past, Slots(*late) if late else slots.NONE, slots.slots_of(today))
-
-    async def breakdown(self, start: int, end: int) -> Rows:
-        """The user's counters by direction, type and country, in [start, end)."""
-        if self._few:
-            return cells.breakdown((await self._few.since(start)).between(start, end))
-        parts = self._user.parts(start, end)
-
-        def lately(found: Cells) -> Tables:
-            folded = cells.folded(found)
-            return folded.numbers, folded.counts
-
-        past, (late, today) = await asyncio.gather(
-            self._past_kinds(parts), self._recent(parts, "late kinds", lately)
-        )
-        return cells.breakdown(cells.joined(past, Cells(*late) if late else cells.NONE, today))
+        today = recent.today.between(start, end)
+        totals = slots.joined(past, recent.slots, slots.slots_of(recent.today))
+        return totals, cells.breakdown(cells.joined(kinds, recent.kinds, today))
 
     async def savings(self, start: int, end: int, least: int, rows: int) -> Row:
         """What the user could have saved in [start, end); see `counterparties.savings`."""
@@ -94,43 +90,29 @@ class UserUsage:
         key = self._user.key("slots", part, width, days)
         return await self._kept.once(key, Slots, lambda: self._tables.slots(self._user, span))
 
-    async def _past_kinds(self, parts: Parts) -> Cells:
-        if (part := parts.get(PAST)) is None:
-            return cells.NONE
-        span = (part.start, part.end)
-        key = self._user.key("kinds", part)
-        return await self._kept.once(key, Cells, lambda: self._tables.kinds(self._user, *span))
+    async def _past_kinds_and_recent(
+        self, over_time: Parts, of_kinds: Parts, with_times: bool
+    ) -> tuple[Cells, Recent]:
+        """Cells that add up to the past of the second range, and what both need of the last days.
 
-    async def _recent(
-        self, parts: Parts, name: str, fold: Callable[[Cells], Tables]
-    ) -> tuple[Tables | None, Cells]:
-        """What `fold` makes of the cells of the last days, kept by `name`, and today's cells.
-
-        Both are read at once unless the former is kept.
+        The hours before and behind the past's whole days are read with the last days.
         """
-        late, today = parts.get(LATELY), parts.get(TODAY)
-        if late is None:
-            return None, await self._today(today)
-        key = self._user.key(name, late)
-        if kept := self._kept.get(key):
-            return kept, await self._today(today)
-        found = await self._tables.cells(self._user, self._user.cut)
-        made = fold(found.between(late.start, late.end))
-        self._kept.put(key, made)
-        own = found.since(self._user.today)
-        self._kept.put(self._todays_key, (own.numbers, own.counts))
-        return made, own.between(today.start, today.end) if today else cells.NONE
-
-    async def _today(self, part: Part | None) -> Cells:
-        """The cells of a part of today."""
-        if part is None:
-            return cells.NONE
-        user = self._user
-        found = await self._kept.once(
-            self._todays_key, Cells, lambda: self._tables.cells(user, user.today)
+        if (part := of_kinds.get(PAST)) is None:
+            return cells.NONE, await self._recent.of(over_time, of_kinds, ())
+        full = self._user.key("kinds", part)
+        own = full if with_times else self._user.key("kinds without times", part)
+        if kept := self._kept.get(full) or self._kept.get(own):
+            return Cells(*kept), await self._recent.of(over_time, of_kinds, ())
+        days = questions.whole_days(part.start, part.end)
+        edges = [edge for edge in ((part.start, days[0]), (days[1], part.end)) if edge[0] < edge[1]]
+        found, recent = await asyncio.gather(
+            self._days(*days, with_times), self._recent.of(over_time, of_kinds, edges)
         )
-        return found.between(part.start, part.end)
+        past = cells.folded(cells.joined(found, recent.edges))
+        self._kept.put(own, (past.numbers, past.counts))
+        return past, recent
 
-    @property
-    def _todays_key(self) -> Hashable:
-        return ("cells", self._user.user_id, self._user.stamp, self._user.today)
+    async def _days(self, start: int, end: int, with_times: bool) -> Cells:
+        if start == end:
+            return cells.NONE
+        return await self._tables.days(self._user, (start, end, with_times))

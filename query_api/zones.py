@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo, available_timezones
 BUCKET_S = 900
 HOUR_S = 3600
 DAY_S = 86_400
+FOREVER = 2**32 - 1
+"""Later than any bucket: where a range ends that has no end."""
 
 
 @cache

@@ -1,5 +1,5 @@
 -- changed_users: whose totals events from some positions on have changed.
--- Grain: one row per user and source.
+-- Grain: one row per user and source, unordered.
 -- Parameters:
 --   sources, positions            parallel arrays: the sources that moved, and from where on
 --   least                         the least of the positions, for the index of versions
@@ -10,8 +10,9 @@
 SELECT user_id, source, max(version) AS newest, toUnixTimestamp(min(bucket)) AS oldest
 FROM user_usage_1d
 WHERE version >= {least:UInt64}
-  AND source IN {sources:Array(UInt32)}
-  AND version >= transform(source, {sources:Array(UInt32)}, {positions:Array(UInt64)}, toUInt64(0))
+  -- Of a source that did not move nothing is later than the largest number.
+  AND version >= transform(source, {sources:Array(UInt32)}, {positions:Array(UInt64)}, 18446744073709551615)
 GROUP BY user_id, source
-ORDER BY user_id, source
 LIMIT {page_rows:UInt32}
+-- One thread: it reads little, several times a second.
+SETTINGS max_threads = 1

@@ -18,12 +18,11 @@ import yaml
 from clickhouse_connect.driver.client import Client
 
 from query_api import slots
-from query_api.clickhouse import numbers_of
+from query_api.clickhouse import columns_of
 from query_api.freshness import OVERDUE_S, Freshness
 from query_api.kept import KeptNumbers
 from query_api.known import Known
 from query_api.questions import Columns, Row, Rows, with_whole_days
-from query_api.sums import Numbers
 from query_api.tables import UserTables
 from query_api.user_usage import UserUsage
 from query_api.zones import DAY_S, LocalClock
@@ -46,13 +45,9 @@ class Asker:
         self.asked.append(question)
         return list(self._client.query(sql, parameters=dict(parameters)).named_results())
 
-    async def numbers(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Numbers:
-        self.asked.append(question)
-        return numbers_of(self._client, sql, parameters=dict(parameters))
-
     async def columns(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Columns:
         self.asked.append(question)
-        return self._client.query(sql, parameters=dict(parameters)).result_columns
+        return columns_of(self._client, sql, parameters=dict(parameters))
 
 
 @pytest.mark.parametrize("path", _FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -108,14 +103,13 @@ async def _found(
     fresh = Freshness((overdue_before + OVERDUE_S) * 1000 if overdue_before else None)
     asked = UserUsage(UserTables(asker), kept, user, fresh)
     start, end = parameters["start"], parameters["end"]
-    if kind == "breakdown":
-        rows = await asked.breakdown(start, end)
-        return sorted(rows, key=lambda row: (row["direction"], row["message_type"], row["country"]))
     if kind == "savings":
         return [await asked.savings(start, end, parameters["least"], parameters["page_rows"])]
     starts, offsets = parameters.get("clock_starts", [start]), parameters.get("clock_offsets", [0])
     clock = LocalClock(ZoneInfo("UTC"), start, end, tuple(starts), tuple(offsets))
-    found = await asked.slots(clock, (start,))
+    found, rows = await asked.totals(clock, (start,), start, end)
+    if kind == "breakdown":
+        return sorted(rows, key=lambda row: (row["direction"], row["message_type"], row["country"]))
     if kind == "costs":
         costs = slots.costs(found, clock, parameters["width"])
         pairs = zip(costs.starts.tolist(), costs.micros.tolist(), strict=True)

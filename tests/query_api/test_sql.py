@@ -81,7 +81,11 @@ def without_zeros(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A decimal as the number that YAML has."""
+    """A decimal as the number that YAML has, a time as epoch seconds, bytes as the text."""
+    if isinstance(value, datetime):
+        return int(value.replace(tzinfo=UTC).timestamp())
+    if isinstance(value, bytes):
+        return value.decode()
     return float(value) if isinstance(value, Decimal) else value
 
 

@@ -8,27 +8,25 @@ from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 
-from query_api import cells, counterparties, slots
+from query_api import cells
 from query_api.few_cells import FewCells
 from query_api.freshness import OVERDUE_S, Freshness
 from query_api.kept import KeptNumbers
 from query_api.known import Known
 from query_api.questions import Columns, ErasedBefore, Rows
-from query_api.sums import Numbers, nothing
 from query_api.tables import UserTables
 from query_api.user_usage import UserUsage
-from query_api.zones import DAY_S, clock_over
+from query_api.zones import DAY_S, FOREVER, clock_over
+from schemas.native_answers import Arrays
 
 _CUT, _TODAY = 96 * DAY_S, 100 * DAY_S
 _FIRST_MIDNIGHT = 40 * DAY_S
-_LAST = 2**32 - 1
+_LATE = (_CUT, FOREVER)
 _MOST = 32
-_COLUMNS = {
-    "user_slots": 1 + slots.NONE.numbers.shape[1],
-    "user_counterparties": 2 + counterparties.NONE.numbers.shape[1],
-}
+_COUNTERS = 10
 
 
 class Asker:
@@ -40,21 +38,21 @@ class Asker:
         self.answering.set()
         self.cancelled = 0
         self.error: Exception | None = None
-        self.spans: dict[str, tuple[int, int | None]] = {}
+        self.spans: dict[str, list[tuple[int, int]]] = {}
 
     async def ask(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows:
         raise AssertionError(question)
 
-    async def numbers(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Numbers:
-        await self._ask(question, parameters)
-        return nothing(_COLUMNS[question])
-
     async def columns(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Columns:
         await self._ask(question, parameters)
-        users = list(parameters["users"])
-        zeros = [[0] * len(users)] * (cells.NONE.numbers.shape[1] - 5)
-        arrays: list[list[list[int]]] = [[[] for _ in users]] * 4
-        return [users, [_CUT] * len(users), *zeros[:3], users, *zeros, *arrays]
+        if question != "user_cells":
+            return []
+        users = np.array(parameters["users"], np.uint64)
+        one = np.ones(len(users), np.int8)
+        key = (users, np.full(len(users), _CUT), one, one, np.array([b"US"] * len(users)))
+        counters = (users, *[np.zeros(len(users), np.int64)] * (_COUNTERS - 1))
+        none = Arrays(np.zeros(len(users), np.int64), np.empty(0, np.int64))
+        return [*key, *counters, *[none] * 5]
 
     async def _ask(self, question: str, parameters: Mapping[str, Any]) -> None:
         self.asked.append((question, dict(parameters)))
@@ -73,12 +71,17 @@ class Asker:
     def names(self) -> list[str]:
         """What was asked since this was called last; `spans` says from and up to when."""
         named = [
-            ("edge_cells" if asked.get("end") == _FIRST_MIDNIGHT else n, asked)
-            for n, asked in self.asked
+            ("user_days" if asked.get("cells") == "user_usage_1d" else name, asked)
+            for name, asked in self.asked
         ]
-        self.spans = {name: (asked["start"], asked["end"]) for name, asked in named}
+        self.spans = {name: _spans(asked) for name, asked in named}
         self.asked = []
         return sorted(name for name, _ in named)
+
+
+def _spans(asked: Mapping[str, Any]) -> list[tuple[int, int]]:
+    spans = [(asked["start"], asked["end"]), (asked.get("also_start", 0), asked.get("also_end", 0))]
+    return [span for span in spans if span != (0, 0)]
 
 
 def _known(
@@ -104,7 +107,7 @@ def test_who_asks_while_a_query_runs_shares_the_next_one() -> None:
         asker.answering.clear()
         asking = []
         for user in range(1, 6):
-            asking.append(asyncio.create_task(tables.cells(_known(user), _CUT)))
+            asking.append(asyncio.create_task(tables.cells(_known(user), _LATE)))
             await asyncio.sleep(0.001)
         asker.answering.set()
         found = await asyncio.gather(*asking)
@@ -119,7 +122,7 @@ def test_a_query_is_about_a_bounded_number_of_users() -> None:
         asker = Asker()
         tables = UserTables(asker)
         users = range(1, 2 * _MOST + 2)
-        found = await asyncio.gather(*(tables.cells(_known(user), _CUT) for user in users))
+        found = await asyncio.gather(*(tables.cells(_known(user), _LATE) for user in users))
         assert [_messages(own) for own in found] == [[user] for user in users]
         assert [len(asked) for asked in asker.users()] == [_MOST, _MOST, 1]
 
@@ -130,7 +133,9 @@ def test_users_with_another_span_are_asked_for_apart() -> None:
     async def story() -> None:
         asker = Asker()
         tables = UserTables(asker)
-        await asyncio.gather(tables.cells(_known(1), _CUT), tables.cells(_known(2), _TODAY))
+        await asyncio.gather(
+            tables.cells(_known(1), _LATE), tables.cells(_known(2), (_TODAY, FOREVER))
+        )
         assert sorted(asker.users()) == [[1], [2]]
 
     asyncio.run(story())
@@ -141,7 +146,7 @@ def test_the_last_one_who_leaves_ends_the_queries() -> None:
         asker = Asker()
         tables = UserTables(asker)
         asker.answering.clear()
-        both = [asyncio.create_task(tables.cells(_known(user), _CUT)) for user in (1, 2)]
+        both = [asyncio.create_task(tables.cells(_known(user), _LATE)) for user in (1, 2)]
         await asyncio.sleep(0.001)
         both[0].cancel()
         await asyncio.sleep(0.001)
@@ -150,7 +155,7 @@ def test_the_last_one_who_leaves_ends_the_queries() -> None:
         await asyncio.sleep(0.001)
         assert asker.cancelled == 1
         asker.answering.set()
-        assert _messages(await tables.cells(_known(1), _CUT)) == [1]
+        assert _messages(await tables.cells(_known(1), _LATE)) == [1]
 
     asyncio.run(story())
 
@@ -161,11 +166,11 @@ def test_a_failure_reaches_all_who_wait_and_nobody_later() -> None:
         tables = UserTables(asker)
         asker.error = OSError("gone")
         found = await asyncio.gather(
-            *(tables.cells(_known(user), _CUT) for user in (1, 2)), return_exceptions=True
+            *(tables.cells(_known(user), _LATE) for user in (1, 2)), return_exceptions=True
         )
         assert [str(error) for error in found] == ["gone", "gone"]
         asker.error = None
-        assert _messages(await tables.cells(_known(1), _CUT)) == [1]
+        assert _messages(await tables.cells(_known(1), _LATE)) == [1]
 
     asyncio.run(story())
 
@@ -178,17 +183,17 @@ class Scene:
         self.kept = KeptNumbers(100_000)
         self.tables = UserTables(self.asker)
 
-    def ask(self, end: int, as_of: int = _TODAY, **known: Any) -> list[str]:
-        """Which questions a breakdown and slots up to `end` asked."""
+    def ask(
+        self, end: int, as_of: int = _TODAY, *, with_times: bool = True, **known: Any
+    ) -> list[str]:
+        """Which questions totals and savings up to `end` asked."""
 
         async def story() -> None:
             user, fresh = _known(7, **known), Freshness(as_of * 1000)
             asked = UserUsage(self.tables, self.kept, user, fresh)
             clock = clock_over(ZoneInfo("Europe/Berlin"), 40 * DAY_S - 3_600, end)
-            await asyncio.gather(
-                asked.slots(clock, (clock.start, end - 30 * DAY_S)),
-                asked.breakdown(clock.start, end),
-            )
+            bounds = (clock.start, end - 30 * DAY_S)
+            await asked.totals(clock, bounds, clock.start, end, with_times=with_times)
             await asked.savings(clock.start, end, 3, 10)
 
         asyncio.run(story())
@@ -196,16 +201,18 @@ class Scene:
 
 
 _RECENT = ["user_cells", "user_counterparties"]
-_PAST = ["edge_cells", "user_kinds", "user_slots"]
-"""Kinds of the whole days, and the cells of the hour before them."""
+_PAST = ["user_days", "user_slots"]
 _START, _END = _FIRST_MIDNIGHT - 3_600, _TODAY + 5_400
+_EDGE = (_START, _FIRST_MIDNIGHT)
+"""The hour before the whole days."""
 
 
 def test_everything_new_is_read_at_once() -> None:
     scene = Scene()
     assert scene.ask(_END) == sorted([*_RECENT, *_PAST])
-    assert scene.asker.spans["user_cells"] == (_CUT, _LAST)
-    assert scene.asker.spans["user_counterparties"] == (_START, _END)
+    assert scene.asker.spans["user_cells"] == [_EDGE, _LATE]
+    assert scene.asker.spans["user_days"] == [(_FIRST_MIDNIGHT, _CUT)]
+    assert scene.asker.spans["user_counterparties"] == [(_START, _END)]
     assert scene.ask(_END) == []
 
 
@@ -214,8 +221,8 @@ def test_a_new_message_costs_what_is_of_today() -> None:
     scene.ask(_END)
     assert scene.ask(_END, stamp=1) == _RECENT
     assert scene.asker.spans == {
-        "user_cells": (_TODAY, _LAST),
-        "user_counterparties": (_TODAY, _END),
+        "user_cells": [(_TODAY, FOREVER)],
+        "user_counterparties": [(_TODAY, _END)],
     }
     assert scene.ask(_END, stamp=1) == []
 
@@ -225,7 +232,7 @@ def test_a_new_quarter_costs_next_to_nothing() -> None:
     scene.ask(_END)
     scene.ask(_END, stamp=1)
     assert scene.ask(_END + 900, stamp=1) == ["user_counterparties"]
-    assert scene.asker.spans == {"user_counterparties": (_TODAY, _END + 900)}
+    assert scene.asker.spans == {"user_counterparties": [(_TODAY, _END + 900)]}
 
 
 def test_what_changes_an_earlier_day_costs_the_days_that_are_not_past() -> None:
@@ -233,15 +240,27 @@ def test_what_changes_an_earlier_day_costs_the_days_that_are_not_past() -> None:
     scene.ask(_END)
     assert scene.ask(_END, stamp=1, lately=1) == _RECENT
     assert scene.asker.spans == {
-        "user_cells": (_CUT, _LAST),
-        "user_counterparties": (_CUT, _END),
+        "user_cells": [_LATE],
+        "user_counterparties": [(_CUT, _END)],
     }
     assert scene.ask(_END, stamp=2, lately=2, past=1) == sorted([*_RECENT, *_PAST])
 
 
+def test_sums_without_times_are_not_taken_for_those_with_them() -> None:
+    scene = Scene()
+    assert "user_days" in scene.ask(_END, with_times=False)
+    assert scene.ask(_END, with_times=False) == []
+    assert scene.ask(_END) == ["user_cells", "user_days"]
+    assert scene.asker.spans["user_cells"] == [_EDGE]
+    assert scene.ask(_END) == []
+    scene = Scene()
+    scene.ask(_END)
+    assert scene.ask(_END, with_times=False) == []
+
+
 def test_a_late_event_or_an_erasure_makes_another_past() -> None:
     scene = Scene()
-    every = sorted(["user_counterparties", *_PAST])
+    every = sorted([*_RECENT, *_PAST])
     assert scene.ask(_CUT) == every
     assert scene.ask(_CUT) == []
     assert scene.ask(_CUT, past=1) == every
@@ -254,8 +273,8 @@ def test_a_late_event_or_an_erasure_makes_another_past() -> None:
 def test_where_the_tables_are_days_behind_less_is_past(behind_s: int, cut: int) -> None:
     scene = Scene()
     scene.ask(_END, as_of=_CUT + OVERDUE_S - behind_s)
-    assert scene.asker.spans["user_cells"] == (cut, _LAST)
-    assert scene.asker.spans["user_slots"][1] == scene.asker.spans["user_kinds"][1] == cut
+    assert scene.asker.spans["user_cells"] == [_EDGE, (cut, FOREVER)]
+    assert scene.asker.spans["user_slots"][0][1] == scene.asker.spans["user_days"][0][1] == cut
 
 
 _CELLS = ["user_cells"]
@@ -270,7 +289,7 @@ def _few(scene: Scene, end: int = _END, **known: Any) -> list[str]:
 def test_few_cells_are_read_at_once_for_all_ranges() -> None:
     scene = Scene()
     assert _few(scene) == _CELLS
-    assert scene.asker.spans["user_cells"] == (_CUT - 64 * DAY_S, _LAST)
+    assert scene.asker.spans["user_cells"] == [(_CUT - 64 * DAY_S, FOREVER)]
     assert _few(scene, _END + 900) == []
     assert _few(scene, _CUT) == []
 
@@ -285,7 +304,7 @@ def test_of_few_cells_those_that_changed_and_later_ones_are_read_again() -> None
         ({"stamp": 3, "lately": 2, "past": 1, "erased_before": {0: 5}}, _CUT - 64 * DAY_S),
     ):
         assert _few(scene, **marks) == _CELLS
-        assert scene.asker.spans["user_cells"] == (since, _LAST)
+        assert scene.asker.spans["user_cells"] == [(since, FOREVER)]
         assert _few(scene, **marks) == []
 
 
@@ -300,6 +319,6 @@ def test_few_cells_are_read_from_one_of_few_days_on(days: int, since: int) -> No
         few = FewCells(UserTables(asker), KeptNumbers(0), user)
         await few.since(user.cut - days * DAY_S)
         asker.names()
-        assert asker.spans["user_cells"] == (since and since + 200 * DAY_S, _LAST)
+        assert asker.spans["user_cells"] == [(since and since + 200 * DAY_S, FOREVER)]
 
     asyncio.run(story())
