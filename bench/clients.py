@@ -33,6 +33,7 @@ _ADMINS = 5
 _EVENTS_PER_S = 10
 _THINK_S = 1.0
 _SETTLE_S = 15
+_WORKER_PATIENCE_S = 120
 _ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata")
 _RANGES = ("7d", "30d", "30d", "90d")
 _BASE = "/api/v1/analytics"
@@ -112,6 +113,7 @@ class _Bench:
         platform.start("worker", "streams.worker")
         simulate = ("simulate", "--rate", str(_EVENTS_PER_S), "--users", str(USERS))
         platform.start("router", "deploy.cli", *simulate, "--receipts", "0.3")
+        _await_worker(platform)
         name, is_good = f"{per_day:,} messages a day", True
         if options.only != "cold":
             is_good &= self._under_load()
@@ -247,6 +249,17 @@ def _begin_epoch(platform: Platform) -> None:
             if attempt == _ATTEMPTS - 1:
                 raise
             time.sleep(1)
+
+
+def _await_worker(platform: Platform) -> None:
+    """Until its first flush: before it, it reads back what it counted, with a core of its own."""
+    began = time.time()
+    ask = f"SELECT count() FROM source_progress WHERE updated_at > fromUnixTimestamp({int(began)})"
+    while not platform.client.command(ask):
+        if time.time() > began + _WORKER_PATIENCE_S:
+            raise RuntimeError("The worker has not written anything.")
+        time.sleep(1)
+    time.sleep(_SETTLE_S)
 
 
 def _request(path: str, token: str) -> str:
