@@ -41,7 +41,7 @@ _Counts = tuple[Numbers, Numbers, Numbers]
 @dataclass(frozen=True)
 class Cells:
     """Cells in any order, and a row for each of their error codes and each bin of their histograms:
-    the counters of `user_cells`, and the cell's key, `array`, code or bin, messages."""
+    time, kind and counters, and the cell's time and kind, `array`, code or bin, messages."""
 
     numbers: Numbers
     counts: Numbers
@@ -59,7 +59,7 @@ class Cells:
         return Cells(*parts)
 
     def column(self, name: str) -> Numbers:
-        """One of the columns of `user_cells`."""
+        """One of the counters, or of what stands before them."""
         return self.numbers[:, _COLUMNS.index(name)]
 
     def total(self, names: Iterable[str]) -> Numbers:
@@ -142,11 +142,11 @@ def _sums(
     tables = []
     for array, (group, keys, numbers) in enumerate(counts):
         distinct, place = places(keys)
+        codes, code = places(group * len(distinct) + place)
         # Floating-point sums of whole numbers are exact below 2**53.
-        total = np.bincount(group * len(distinct) + place, numbers)
-        found = np.flatnonzero(total)
-        own, of_key = np.divmod(found, max(len(distinct), 1))
-        tables.append(_table(array, first[own], distinct[of_key], total[found]))
+        total = np.bincount(code, numbers)
+        own, of_key = np.divmod(codes, max(len(distinct), 1))
+        tables.append(_table(array, first[own], distinct[of_key], total))
     return stacked(first, sums), np.concatenate(tables)
 
 

@@ -179,7 +179,8 @@ def columns_of(client: Client, sql: str, **asked: Any) -> Columns:
     answer = client.raw_query(sql, fmt="Native", **asked)
     try:
         return joined(list(blocks(io.BytesIO(answer))))
-    except (EOFError, ValueError) as error:
+    except (EOFError, ValueError, OverflowError, MemoryError) as error:
+        # An error in the middle of an answer is text, of which any number can be read.
         raise StreamFailureError(f"ClickHouse's answer is not whole: {error}") from error
 
 

@@ -21,7 +21,7 @@ _SpanInParts = tuple[int, int, int, int]
 
 _TOGETHER = 32
 _TOGETHER_IN_MONTHS = 8
-"""Users in one query about any range: a busy one has 28,000 cells in 90 days."""
+"""Users in one query about any range: a busy one has 28,000 cells of a quarter in 90 days."""
 
 
 class UserTables:

@@ -79,7 +79,7 @@ async def totals_of(
 ) -> tuple[Slots, Rows]:
     """The user's totals over time in all that answers about a period look at: the period, the one
     before, the history of a projection; and the period's counters by direction, type and country.
-    Usage and costs ask for the same, which is kept."""
+    Usage and costs ask for the same, which is kept, but for the past's processing times."""
     bounds = (*(previous or ()), *slots.bounds_of(period, now))
     clock = clock_over(period.zone, min(bounds), period.end)
     return await asked.totals(clock, bounds, period.start, period.end, with_times=with_times)

@@ -12,6 +12,7 @@ import pytest
 from query_api import cells
 from query_api.questions import Columns
 from schemas.native_answers import Arrays
+from schemas.statuses import STATUSES
 
 _PLAIN = 10
 _STATUSES = 13
@@ -112,6 +113,15 @@ def test_folding_columns_is_folding_cells(seed: int) -> None:
         assert np.array_equal(again.counts[:, 1:], folded[user].counts[:, 1:])
         assert cells.breakdown(own) == cells.breakdown(folded[user])
         assert cells.breakdown(again) == cells.breakdown(own)
+
+
+def test_every_status_has_a_place() -> None:
+    (row,) = cells.breakdown(
+        cells.folded(cells.by_owner(_columns(random.Random(1), 1)).popitem()[1])
+    )
+    assert {name.removeprefix("status_") for name in row if name.startswith("status_")} == {
+        *STATUSES
+    }
 
 
 def test_statuses_have_their_places() -> None:

@@ -89,6 +89,17 @@ def _plain(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else value
 
 
+@pytest.mark.parametrize("question", ["user_cells", "user_slots", "user_counterparties"])
+def test_what_a_question_may_leave_out_are_whole_lines(question: str) -> None:
+    text = questions.sql_of(question)
+    without = questions._sql_without(question, "-- erased")
+    (left_out,) = set(text.splitlines()) - set(without.splitlines())
+    assert left_out.startswith("WHERE ")
+    assert "erased" not in without
+    assert ("processing_bins" in without) is (question == "user_cells")
+    assert "processing_bins" not in questions._sql_without(question, "-- times")
+
+
 def test_every_question_has_a_function_a_case_and_a_documented_head() -> None:
     assert {path.parent.name for path in _FILES} == set(_QUESTIONS)
     for question in _QUESTIONS:
