@@ -112,7 +112,8 @@ def value_of(kind: str) -> Any:
     "name", [USAGE_LOG, PROGRESS, *CELL_TABLES, "worker_attempts", "quarantine", LOG_DECISION]
 )
 def test_every_column_of_every_table_is_stored_as_it_was(compressing: Client, name: str) -> None:
-    columns = [row[:2] for row in compressing.query(f"DESCRIBE TABLE {name}").result_rows]
+    described = compressing.query(f"DESCRIBE TABLE {name}").result_rows
+    columns = [row[:2] for row in described if row[2] != "MATERIALIZED"]
     full = [value_of(kind) for _, kind in columns]
     empty = [
         None if "Nullable" in kind and "Array" not in kind else [] if "Array" in kind else value
