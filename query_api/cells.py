@@ -64,8 +64,8 @@ class Cells:
 
     def total(self, names: Iterable[str]) -> Numbers:
         """The sum of some columns."""
-        places = [_COLUMNS.index(name) for name in names]
-        return np.asarray(self.numbers[:, places].sum(axis=1))
+        columns = [_COLUMNS.index(name) for name in names]
+        return np.asarray(self.numbers[:, columns].sum(axis=1))
 
 
 NONE = Cells(nothing(len(_COLUMNS)), nothing(len(_COUNTS)))
@@ -109,10 +109,9 @@ def folded_by_owner(columns: Columns) -> dict[int, Cells]:
     if not columns:
         return {}
     key, counters, arrays = _parts(columns)
-    owner = np.unique(key[:, 0], return_inverse=True)[1]
-    _, order, begins = groups(owner * _KINDS + _kinds(key[:, 1:]))
-    group = np.empty(len(key), np.int64)
-    group[order] = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(key)))
+    codes = places(key[:, 0])[1] * _KINDS + _kinds(key[:, 1:])
+    distinct, order, begins = groups(codes)
+    group = np.searchsorted(distinct, codes)
     counts = [(_each(group, keys), keys.values, numbers.values) for keys, numbers in arrays]
     return _split(*_sums(key[order], counters[order], begins, counts))
 
