@@ -15,20 +15,15 @@ import numpy as np
 from query_api.questions import Columns, Rows
 from query_api.sums import Numbers, by_key, groups, nothing, padded, places, stacked
 from schemas.native_answers import Arrays
-from schemas.rows import DIRECTIONS, MESSAGE_TYPES
+from schemas.rows import DIRECTIONS, FREQUENT_STATUSES, MESSAGE_TYPES
 
 _KEY = ("time", "is_outbound", "is_mms", "country")
-_STATUSES = (
-    *("delivered", "received", "sent", "failed", "undelivered", "read", "queued", "sending"),
-    *("accepted", "receiving", "partially_delivered", "scheduled", "canceled"),
-)
-"""What migration 38 puts into an array, in its order."""
 _PLAIN = (
     *("messages", "segments", "body_length"),
     *("base_micros", "carrier_fee_micros", "failed_fee_micros", "provisional_micros"),
     *("processing_count", "processing_sum_us", "processing_max_us"),
 )
-_COLUMNS = (*_KEY, *(f"status_{status}" for status in _STATUSES), *_PLAIN)
+_COLUMNS = (*_KEY, *(f"status_{status}" for status in FREQUENT_STATUSES), *_PLAIN)
 _COUNTS = (*_KEY, "array", "key", "number")
 _ARRAYS = (("error_codes", "error_messages"), ("processing_bins", "processing_counts"))
 """The parallel arrays of cells; `array` says which."""
@@ -122,7 +117,7 @@ def _parts(columns: Columns) -> tuple[Numbers, Numbers, tuple[tuple[Arrays, Arra
     kind = (direction == DIRECTIONS["outbound"], message_type == MESSAGE_TYPES["mms"])
     key = stacked(owner, time, *kind, country.view("<u2"))
     plain, (statuses, *arrays) = others[: len(_PLAIN)], others[len(_PLAIN) :]
-    counters = stacked(padded(statuses, len(_STATUSES)), *plain)
+    counters = stacked(padded(statuses, len(FREQUENT_STATUSES)), *plain)
     return key, counters, tuple(zip(arrays[::2], arrays[1::2], strict=True))
 
 

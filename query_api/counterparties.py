@@ -13,19 +13,11 @@ import numpy as np
 from query_api.cells import country_of
 from query_api.questions import Columns, Row
 from query_api.sums import Numbers, by_key, groups, nothing, padded, stacked, summed
+from schemas.rows import SAVINGS
 
-_TEXTS = (
-    "gsm_messages",
-    "gsm_segments",
-    "gsm_micros",
-    "trimmed_messages",
-    "trimmed_segments",
-    "trimmed_micros",
-)
+_TEXTS = tuple(name for name in SAVINGS if name.startswith(("gsm_", "trimmed_")))
 _MMS = ("with_media", "empty_messages", "empty_micros", "empty_segments")
-_SAVINGS = ("cost_micros", "arrived", "failed", *_TEXTS, *_MMS)
-"""What migration 42 puts into an array, in its order."""
-_COLUMNS = ("number", "country", "messages", *_SAVINGS)
+_COLUMNS = ("number", "country", "messages", *SAVINGS)
 _BITS = 64
 
 
@@ -54,7 +46,7 @@ def by_owner(columns: Columns) -> dict[int, dict[int, Counterparties]]:
     if not columns:
         return {}
     owner, part, number, country, messages, sums = columns
-    own = stacked(part, number, country.view("<u2"), messages, padded(sums, len(_SAVINGS)))
+    own = stacked(part, number, country.view("<u2"), messages, padded(sums, len(SAVINGS)))
     return {
         user: {place: Counterparties(some) for place, some in by_key(rows[:, 0], rows[:, 1:])}
         for user, rows in by_key(owner.astype(np.int64), own)

@@ -18,20 +18,10 @@ from query_api.period import Period, granularity_of
 from query_api.questions import Columns, Rows
 from query_api.sums import Numbers, by_key, nothing, padded, stacked, summed
 from query_api.zones import BUCKET_S, DAY_S, HOUR_S, LocalClock
-from schemas.rows import DIRECTIONS
+from schemas.rows import DIRECTIONS, TOTALS
 from schemas.statuses import CANCELED, SETTLED_BAD, SETTLED_GOOD
 
-_COLUMNS = (
-    "time",
-    "is_outbound",
-    "messages",
-    "segments",
-    "body_length",
-    "good",
-    "bad",
-    "canceled",
-    "cost_micros",
-)
+_COLUMNS = ("time", "is_outbound", *TOTALS)
 _HOURS = 24
 
 
@@ -77,7 +67,7 @@ def of_system(columns: Columns) -> Slots:
 def _numbers(columns: Columns) -> Numbers:
     time, direction, totals = columns
     is_outbound = direction == DIRECTIONS["outbound"]
-    return stacked(time, is_outbound, padded(totals, len(_COLUMNS) - 2))
+    return stacked(time, is_outbound, padded(totals, len(TOTALS)))
 
 
 def slots_of(cells: Cells) -> Slots:

@@ -92,3 +92,36 @@ CELL_KEYS = {
     **dict.fromkeys(SYSTEM_TABLES, SYSTEM_KEY),
     SYSTEM_TOTALS_15M: ("bucket", "direction", "source"),
 }
+
+TOTALS = (
+    *("messages", "segments", "body_length"),
+    *("good", "bad", "canceled", "cost_micros"),
+)
+"""A user's cell of 15 minutes as one array: settled messages are good or bad; cost in micro-USD."""
+
+FREQUENT_STATUSES = (
+    *("delivered", "received", "sent", "failed", "undelivered", "read", "queued", "sending"),
+    *("accepted", "receiving", "partially_delivered", "scheduled", "canceled"),
+)
+"""A user's cell as one array of messages by status, without the zeros at its end."""
+
+SAVINGS = (
+    *("cost_micros", "arrived", "failed"),
+    *("gsm_messages", "gsm_segments", "gsm_micros"),
+    *("trimmed_messages", "trimmed_segments", "trimmed_micros"),
+    *("with_media", "empty_messages", "empty_micros", "empty_segments"),
+)
+"""What advice sums of an outbound message as one array, without the zeros at its end: whether it
+arrived or failed; messages, segments and micro-USD that plain characters would have saved, and a
+shorter text; MMS with media, and without any: their micro-USD, and their segments as SMS."""
+
+SUMMED = {USER_15M: ("totals", "statuses"), USER_1D: ("statuses",), USAGE_LOG: ("savings",)}
+"""The arrays of each table. The orders are those of migrations 38, 40 and 42, by which ClickHouse
+computes the arrays of rows that are written without them."""
+
+WRITING = {
+    "insert_allow_materialized_columns": 1,
+    "input_format_defaults_for_omitted_fields": 0,
+}
+"""Settings of an insert that names every column of its table, these arrays too: to look for columns
+that are left out took a tenth of it."""

@@ -23,6 +23,7 @@ from schemas.rows import (
     USER_15M,
     USER_TABLES,
     USER_TOTALS_15M,
+    WRITING,
 )
 from streams.clickhouse import Store
 from streams.core.erasure import StubOf, stubs_of
@@ -155,4 +156,6 @@ def _command(query: str) -> Callable[[Client], Any]:
 
 def _insert(block: Block) -> Callable[[Client], Any]:
     content = block.to_bytes()
-    return lambda client: client.raw_insert(USAGE_LOG, block.names, content, fmt="Native")
+    return lambda client: client.raw_insert(
+        USAGE_LOG, block.names, content, fmt="Native", settings=WRITING
+    )

@@ -19,6 +19,7 @@ from streams.core.message import MESSAGE, Messages
 from streams.core.orphans import Orphan, at_rest
 from streams.core.recent import MessageRows
 from streams.core.shapes import country_text
+from streams.summed import add_cells, add_messages
 
 MESSAGE_COLUMNS = (
     "message_sid, user_id, toUnixTimestamp64Milli(occurred_at), first_position, version,"
@@ -96,6 +97,7 @@ def usage_block(
     entries = [entry for place in sorted(histories) for entry in histories[place]]
     for (name, kind), values in zip(_HISTORY, _columns(entries), strict=True):
         block.arrays(name, kind, np.cumsum(sizes), values)
+    add_messages(block, messages)
     return block
 
 
@@ -224,6 +226,7 @@ def cell_block(name: str, parts: Sequence[tuple[int, CellRows]]) -> Block:
         ends = np.cumsum(sizes)
         block.arrays(key_column, key_type, ends, codes)
         block.arrays(count_column, "Int64", ends, counts)
+    add_cells(block, name, counters)
     return block
 
 

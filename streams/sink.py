@@ -16,7 +16,7 @@ import numpy as np
 from clickhouse_connect.driver.client import Client
 
 from schemas.native import Block
-from schemas.rows import CELL_TABLES, ORPHANS, PROGRESS, USAGE_LOG
+from schemas.rows import CELL_TABLES, ORPHANS, PROGRESS, USAGE_LOG, WRITING
 from streams import metrics
 from streams.dead_letters import DeadLetterProducer
 from streams.patience import PatientClient, until_done
@@ -24,9 +24,11 @@ from streams.rows import cell_block, orphan_block, usage_block
 from streams.working_set import Snapshot
 
 _ROWS_PER_INSERT = 200_000
-_SETTINGS = {"input_format_defaults_for_omitted_fields": 0}
-"""A block names every column of its table but those that ClickHouse computes anyway; to look for
-more took a tenth of an insert."""
+_SETTINGS = WRITING | {"max_threads": 1}
+"""Threads for a few rows took a tenth of an insert."""
+_REST = 2.0
+"""Between the inserts of a live flush: twice as long as the last one took."""
+_LONGEST_REST_S = 0.04
 
 
 class Sink:
@@ -43,14 +45,20 @@ class Sink:
         self._dead_letters = dead_letters
         self._topic_id = topic_id
         self._partitions = partitions
+        self._is_live = False
+        self._took_s = 0.0
 
-    def flush(self, snapshots: Sequence[Snapshot], abandoned: threading.Event) -> None:
+    def flush(
+        self, snapshots: Sequence[Snapshot], abandoned: threading.Event, *, is_live: bool = False
+    ) -> None:
         """Write snapshots of any number of partitions; returns when all of it is durable.
 
-        Failures are tried again with growing pauses; raises AbandonedError once the event
-        is set.
+        Live, small inserts are spread over time: whoever asks ClickHouse meanwhile waits for one of
+        them, not for all. Failures are tried again with growing pauses; raises AbandonedError once
+        the event is set.
         """
         started = time.monotonic()
+        self._is_live, self._took_s = is_live, 0.0
         self._insert_messages(snapshots, abandoned)
         for name in CELL_TABLES:
             parts = [(part.source, part.cells[name]) for part in snapshots if name in part.cells]
@@ -97,6 +105,9 @@ class Sink:
 
     def _insert(self, table: str, block: Block, abandoned: threading.Event) -> None:
         content = block.to_bytes()
+        if self._is_live:
+            abandoned.wait(min(_REST * self._took_s, _LONGEST_REST_S))
+        began = time.monotonic()
         self._client.run(
             f"writing {table}",
             lambda client: client.raw_insert(
@@ -105,3 +116,4 @@ class Sink:
             abandoned,
         )
         metrics.ROWS.labels(table).inc(block.count)
+        self._took_s = time.monotonic() - began

@@ -304,9 +304,11 @@ class Worker:
 
     def _interval_s(self) -> float:
         """When behind, fewer and larger flushes: each writes every cell that changed, whole."""
+        return self._settings.flush_interval_s if self._is_live() else _CATCHING_UP_S
+
+    def _is_live(self) -> bool:
         behind = sum(state.end_offset - state.next_offset for state in self._states.values())
-        is_live = behind < self._settings.flush_events // 4
-        return self._settings.flush_interval_s if is_live else _CATCHING_UP_S
+        return behind < self._settings.flush_events // 4
 
     async def _flush_once(self) -> None:
         async with self._flushing:
@@ -316,7 +318,9 @@ class Worker:
             if not snapshots:
                 return
             try:
-                await self._in("sink", self._sink.flush, snapshots, abandoned)
+                is_live = self._is_live() and not self._stopping
+                flush = partial(self._sink.flush, snapshots, abandoned, is_live=is_live)
+                await self._in("sink", flush)
             except AbandonedError:
                 return
             async with self._folding:

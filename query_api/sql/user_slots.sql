@@ -21,5 +21,6 @@ FROM user_usage_15m AS cell FINAL
 PREWHERE user_id IN {users:Array(UInt64)} AND bucket >= {start:UInt32} AND bucket < {end:UInt32}
 WHERE version >= {erased_before:Map(UInt64, Map(UInt32, UInt64))}[user_id][source] -- erased
 GROUP BY owner, time, direction
--- One thread: several queries of an answer run at the same time, and each reads little.
-SETTINGS max_threads = 1
+-- One thread: several queries of an answer run at the same time, and each reads little. All conditions at once, and
+-- blocks as they come: a user's rows lie together, so hardly one is read in vain.
+SETTINGS max_threads = 1, enable_multiple_prewhere_read_steps = 0, preferred_block_size_bytes = 0

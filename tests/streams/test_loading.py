@@ -12,7 +12,7 @@ from clickhouse_connect.driver.client import Client
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
-from schemas.rows import ORPHANS, USAGE_LOG
+from schemas.rows import ORPHANS, USAGE_LOG, WRITING
 from schemas.topics import USAGE
 from streams.clickhouse import Deaths, Store
 from streams.core.cells import CellTable
@@ -105,7 +105,7 @@ def _write(client: Client, messages: list[Message]) -> dict[str, CellTable]:
         assert cells is not None
         blocks[name] = cell_block(name, [(0, cells)])
     for name, block in blocks.items():
-        client.raw_insert(name, block.names, block.to_bytes(), fmt="Native")
+        client.raw_insert(name, block.names, block.to_bytes(), fmt="Native", settings=WRITING)
     return tables
 
 

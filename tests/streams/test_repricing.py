@@ -15,7 +15,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from schemas.rates import Card, ExemptCodes, Rate
-from schemas.rows import USAGE_LOG
+from schemas.rows import USAGE_LOG, WRITING
 from schemas.settings import Settings
 from schemas.statuses import STATUSES
 from streams import repricing
@@ -107,7 +107,7 @@ def _insert(client: Client, sent: list[_Sent], card: Card) -> None:
     shapes = decoder.shapes.table[events.shapes]
     made = decide(events, shapes, np.arange(len(values)), reference(rates=RateIndex(card)))
     block = usage_block(events.sids, made, {}, np.zeros(len(values), np.int64))
-    client.raw_insert(USAGE_LOG, block.names, block.to_bytes(), fmt="Native")
+    client.raw_insert(USAGE_LOG, block.names, block.to_bytes(), fmt="Native", settings=WRITING)
 
 
 def _cost(one: _Sent, card: Card, as_of_ms: int | None = None) -> tuple[int, int, int]:

@@ -19,9 +19,11 @@ from schemas.rows import (
     ORPHANS,
     RATE_ORIGINS,
     SPARSE,
+    SUMMED,
     USAGE_LOG,
     USER_DECISIONS,
     USER_TABLES,
+    WRITING,
 )
 from schemas.statuses import STATUSES
 from schemas.units import position, source
@@ -55,7 +57,7 @@ def _any(seed: int, count: int) -> list[Message]:
 
 
 def _insert(client: Client, table: str, block: Block) -> None:
-    client.raw_insert(table, block.names, block.to_bytes(), fmt="Native")
+    client.raw_insert(table, block.names, block.to_bytes(), fmt="Native", settings=WRITING)
 
 
 def _log(
@@ -181,7 +183,7 @@ def test_an_orphan_is_its_row(client: Client) -> None:
         )
     ]
     block = orphan_block(orphans)
-    assert set(block.names) == _written(client, ORPHANS)
+    assert set(block.names) == _described(client, ORPHANS)
     _insert(client, ORPHANS, block)
     query = f"SELECT {ORPHAN_COLUMNS} FROM {ORPHANS} FINAL WHERE NOT is_gone ORDER BY source"
     assert [orphan_of(row) for row in client.query(query).result_rows] == orphans
@@ -259,17 +261,37 @@ def test_equal_cells_are_equal_bytes_whatever_their_grouping(client: Client, nam
     assert rows[0] == rows[1]
 
 
-def _written(client: Client, name: str) -> set[str]:
-    """The columns of a table but for those that ClickHouse computes."""
+@pytest.mark.live
+@pytest.mark.parametrize("name", SUMMED)
+def test_arrays_are_what_clickhouse_computes(client: Client, name: str) -> None:
+    messages = [*_EXTREMES, *_any(4, 500)]
+    if name == USAGE_LOG:
+        _log(client, messages, [source(1, 2)] * len(messages))
+    else:
+        _insert(client, name, cell_block(name, [(1, _taken(_fold(messages)[name]))]))
+    client.command("DROP TABLE IF EXISTS computed")
+    client.command(f"CREATE TABLE computed AS {name}")
+    client.command(f"INSERT INTO computed SELECT * FROM {name}")
+    both = [
+        client.query(f"SELECT *, {', '.join(SUMMED[name])} FROM {table} ORDER BY ALL").result_rows
+        for table in (name, "computed")
+    ]
+    client.command("DROP TABLE computed")
+    assert both[0] == both[1]
+    sizes = {len(row[-1]) for row in both[0]}
+    assert len(sizes) > 1, "no array was cut"
+
+
+def _described(client: Client, name: str) -> set[str]:
     rows = client.query(f"DESCRIBE {name}").named_results()
-    return {row["name"] for row in rows if row["default_type"] != "MATERIALIZED"}
+    return {row["name"] for row in rows}
 
 
 @pytest.mark.live
 @pytest.mark.parametrize("name", CELL_TABLES)
 def test_a_block_has_every_column_of_its_table(client: Client, name: str) -> None:
     tables = _fold([message()])
-    described = _written(client, name)
+    described = _described(client, name)
     assert set(cell_block(name, [(1, _taken(tables[name]))]).names) == described
     assert ("user_id" in described) is (name in USER_TABLES)
     assert {column for keys, counts, _ in SPARSE for column in (keys, counts)} <= described
@@ -277,7 +299,7 @@ def test_a_block_has_every_column_of_its_table(client: Client, name: str) -> Non
 
 @pytest.mark.live
 def test_a_usage_block_has_every_column_of_its_table(client: Client) -> None:
-    described = _written(client, USAGE_LOG)
+    described = _described(client, USAGE_LOG)
     rows = rows_of([message()])
     assert set(usage_block(rows.sids, rows.messages, {}, np.array([1])).names) == described
 
