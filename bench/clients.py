@@ -254,7 +254,11 @@ def _begin_epoch(platform: Platform) -> None:
 def _await_worker(platform: Platform) -> None:
     """Until its first flush: before it, it reads back what it counted, with a core of its own."""
     began = time.time()
-    ask = f"SELECT count() FROM source_progress WHERE updated_at > fromUnixTimestamp({int(began)})"
+    ask = (
+        "SELECT count() FROM source_progress"
+        # The command that begins an epoch writes rows, too, where nothing is read yet.
+        f" WHERE updated_at > fromUnixTimestamp({int(began)}) AND next_offset > 0"
+    )
     while not platform.client.command(ask):
         if time.time() > began + _WORKER_PATIENCE_S:
             raise RuntimeError("The worker has not written anything.")
