@@ -46,19 +46,20 @@ class Sink:
         self._topic_id = topic_id
         self._partitions = partitions
         self._is_live = False
-        self._took_s = 0.0
+        self._took_s = self._rested_s = 0.0
 
     def flush(
         self, snapshots: Sequence[Snapshot], abandoned: threading.Event, *, is_live: bool = False
-    ) -> None:
-        """Write snapshots of any number of partitions; returns when all of it is durable.
+    ) -> float:
+        """Write snapshots of any number of partitions; returns when all of it is durable, and for
+        how many seconds it rested.
 
         Live, small inserts are spread over time: whoever asks ClickHouse meanwhile waits for one of
         them, not for all. Failures are tried again with growing pauses; raises AbandonedError once
         the event is set.
         """
         started = time.monotonic()
-        self._is_live, self._took_s = is_live, 0.0
+        self._is_live, self._took_s, self._rested_s = is_live, 0.0, 0.0
         self._insert_messages(snapshots, abandoned)
         for name in CELL_TABLES:
             parts = [(part.source, part.cells[name]) for part in snapshots if name in part.cells]
@@ -73,6 +74,7 @@ class Sink:
         self._insert(PROGRESS, self._progress(snapshots), abandoned)
         metrics.FLUSHES.inc()
         metrics.FLUSH_SECONDS.observe(time.monotonic() - started)
+        return self._rested_s
 
     def _insert_messages(self, snapshots: Sequence[Snapshot], abandoned: threading.Event) -> None:
         sizes = [len(part.messages.sids) for part in snapshots]
@@ -106,7 +108,9 @@ class Sink:
     def _insert(self, table: str, block: Block, abandoned: threading.Event) -> None:
         content = block.to_bytes()
         if self._is_live:
-            abandoned.wait(min(_REST * self._took_s, _LONGEST_REST_S))
+            rest_s = min(_REST * self._took_s, _LONGEST_REST_S)
+            abandoned.wait(rest_s)
+            self._rested_s += rest_s
         began = time.monotonic()
         self._client.run(
             f"writing {table}",

@@ -90,6 +90,7 @@ class Worker:
         self._removing: asyncio.Task[None] | None = None
         self._to_remove: set[int] = set()
         self._looked_at = 0.0
+        self._rested_s = 0.0
         self._sink = Sink(
             lambda: connect(settings.clickhouse_url, settings.insert_timeout_s),
             DeadLetterProducer(settings.bootstrap_servers),
@@ -259,8 +260,9 @@ class Worker:
 
     async def _until_due(self) -> None:
         """Wait until there is much to flush or the interval is over, which may become shorter:
-        what is left when the end of the log is reached does not wait as if more came."""
-        began = time.monotonic()
+        what is left when the end of the log is reached does not wait as if more came. What the last
+        flush rested is part of it."""
+        began, self._rested_s = time.monotonic() - self._rested_s, 0.0
         while (left := began + self._interval_s() - time.monotonic()) > 0:
             try:
                 await asyncio.wait_for(self._flush_now.wait(), min(left, _LOOK_EVERY_S))
@@ -320,7 +322,7 @@ class Worker:
             try:
                 is_live = self._is_live() and not self._stopping
                 flush = partial(self._sink.flush, snapshots, abandoned, is_live=is_live)
-                await self._in("sink", flush)
+                self._rested_s = await self._in("sink", flush)
             except AbandonedError:
                 return
             async with self._folding:
