@@ -25,7 +25,7 @@ from streams.working_set import Snapshot
 
 _ROWS_PER_INSERT = 200_000
 _SETTINGS = WRITING | {"max_threads": 1}
-"""Threads for a few rows took a tenth of an insert."""
+"""Threads for a few rows took a twentieth of an insert."""
 _REST = 2.0
 """Between the inserts of a live flush: twice as long as the last one took."""
 _LONGEST_REST_S = 0.04

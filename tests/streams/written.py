@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from clickhouse_connect.driver.client import Client
 
-from schemas.rows import USAGE_LOG
+from schemas.rows import USAGE_LOG, WRITING
 from schemas.units import position
 from streams.core.cells import CellTable
 from streams.core.history import Entry
@@ -29,7 +29,7 @@ def write_log(
     rows = rows_of(messages)
     sources = np.full(len(messages), of_source)
     block = usage_block(rows.sids, rows.messages, histories or {}, sources)
-    client.raw_insert(USAGE_LOG, block.names, block.to_bytes(), fmt="Native")
+    client.raw_insert(USAGE_LOG, block.names, block.to_bytes(), fmt="Native", settings=WRITING)
 
 
 def message_at(epoch: int, offset: int, sid: str) -> Message:
@@ -48,7 +48,7 @@ def write_cells(
         rows = table.take_dirty()
         assert rows is not None
         block = cell_block(name, [(of_source, rows)])
-        client.raw_insert(name, block.names, block.to_bytes(), fmt="Native")
+        client.raw_insert(name, block.names, block.to_bytes(), fmt="Native", settings=WRITING)
     return tables
 
 

@@ -114,9 +114,11 @@ def _without_order_of_durability() -> None:
     """Progress is written first, and what it says is believed."""
     insert, flush = sink.Sink._insert, sink.Sink.flush
 
-    def progress_first(self: sink.Sink, snapshots: Any, gone: threading.Event) -> None:
+    def progress_first(
+        self: sink.Sink, snapshots: Any, gone: threading.Event, **options: Any
+    ) -> float:
         insert(self, "source_progress", self._progress(snapshots), gone)
-        flush(self, snapshots, gone)
+        return flush(self, snapshots, gone, **options)
 
     _patch(sink.Sink, "flush", progress_first)
     _patch(reader.Reader, "committed", lambda self, partitions: {})
