@@ -13,6 +13,7 @@ import numpy as np
 from schemas.native import Block
 from schemas.rows import (
     DIRECTIONS,
+    ENCODINGS,
     FREQUENT_STATUSES,
     MESSAGE_TYPES,
     SAVINGS,
@@ -24,11 +25,10 @@ from schemas.statuses import CANCELED, SETTLED_BAD, SETTLED_GOOD
 from streams.core.cells import COLUMN
 from streams.core.columns import Flags, Ints
 from streams.core.message import Messages
+from streams.core.savings import segments_of
 
 _STATUS_COLUMNS = [COLUMN[f"status_{status}"] for status in FREQUENT_STATUSES]
 _COST_COLUMNS = [COLUMN[f"{part}_micros"] for part in ("base", "carrier_fee", "failed_fee")]
-_GSM_7_SINGLE, _GSM_7_EACH = 160, 153
-"""Characters of a GSM-7 SMS alone, and of each segment of a longer one."""
 
 
 def add_cells(block: Block, name: str, counters: Ints) -> None:
@@ -63,8 +63,7 @@ def _savings(messages: Messages) -> Ints:
     segments = np.maximum(messages["segments"], 1)
     is_mms = messages["message_type"] == MESSAGE_TYPES["mms"]
     is_empty = is_mms & (messages["num_media"] == 0)
-    length = messages["body_length"].astype(np.int64)
-    sms = np.where(length <= _GSM_7_SINGLE, 1, -(-length // _GSM_7_EACH))
+    sms = segments_of(messages["body_length"].astype(np.int64), ENCODINGS["GSM-7"])
     savings = {
         "cost_micros": paid + messages["failed_fee_micros"],
         "arrived": _is_one_of(messages, SETTLED_GOOD),
