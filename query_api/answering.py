@@ -12,17 +12,10 @@ from pydantic import BaseModel, TypeAdapter
 from query_api.backend import Backend
 from query_api.cache import Kept
 from query_api.freshness import Freshness
-from query_api.known import Known, past_end, today_start
-from query_api.parameters import RangeParameters
-from query_api.period import Period
 from query_api.shown import Shown
 from query_api.stamps import Reading
-from query_api.user_usage import UserUsage
 from query_api.zones import BUCKET_S, utc
 
-OfUser = Callable[[UserUsage, int, Period, Freshness, float, int], Awaitable[BaseModel]]
-"""What computes an answer about a user: from what, of whom, over which period, how fresh the tables
-are, now in epoch seconds, and how many days totals are kept."""
 Make = Callable[[Reading, float], Awaitable[BaseModel]]
 """What computes an answer: how the tables are, and now in epoch seconds."""
 _TIME = TypeAdapter(datetime | None)
@@ -81,25 +74,6 @@ async def _keep(
         return computed
 
     return fresh, await backend.cache.get(key, compute, is_asked=is_asked)
-
-
-async def answer_about_user(
-    backend: Backend, request: Request, user_id: int, parameters: RangeParameters, shape: OfUser
-) -> Response:
-    """The response to a question about one user over a range; `shape` computes the answer."""
-    now, retention = backend.clock(), backend.settings.rollup_retention_days
-    parameters.period(now)  # Refuses what is no range.
-
-    def make(reading: Reading, now: float) -> Awaitable[BaseModel]:
-        period = parameters.period(now)
-        erased_before = dict(backend.stamps.erased_before(user_id))
-        marks = (reading.past, reading.lately, reading.stamp)
-        days = (past_end(now), today_start(now))
-        user = Known(user_id, *marks, erased_before, *days, reading.has_few)
-        asked = UserUsage(backend.tables, backend.numbers, user, reading.fresh)
-        return shape(asked, user_id, period, reading.fresh, now, retention)
-
-    return await answer(backend, request, user_id, now, make)
 
 
 async def shown_of(backend: Backend, user_id: int) -> Shown:

@@ -9,13 +9,14 @@ user of whom nobody asked yet is looked up, all who wait in one query.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 from query_api import questions
-from query_api.freshness import Freshness, freshness
+from query_api.freshness import Freshness
 from query_api.known import MOST_FEW, past_end, today_start
-from query_api.questions import Asker, ErasedBefore, Rows
+from query_api.progress import Progress, Seen
+from query_api.questions import Asker, ErasedBefore
 from query_api.zones import HOUR_S
 from schemas.units import position, source_epoch
 
@@ -30,13 +31,14 @@ _REREAD_MS = 60_000
 _ERASURES_KEPT_S = 1.0
 STALE_S = KEPT_S + _ERASURES_KEPT_S
 """An erasure that was written so long ago is in every stamp, of every process."""
+_SEEN_S = 2.0
+"""What was read before rarely changes within so long."""
 MAX_USERS = 100_000
 """Of these the one that was looked up first is forgotten."""
 MAX_CHANGES = 10_000
 """When more users changed since the last time, all are looked up again as they are asked about."""
 
 Stamp = Hashable
-_UNKNOWN = Freshness(None)
 
 
 @dataclass(frozen=True)
@@ -66,48 +68,13 @@ class _User:
     marks: dict[int, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class _Progress:
-    """How fresh the tables are, and up to which position the cells of each source are whole."""
-
-    fresh: Freshness = _UNKNOWN
-    limits: Mapping[int, int] = field(default_factory=dict)
-    erasures: str = ""
-
-    @classmethod
-    def of(cls, rows: Rows) -> _Progress:
-        limits = {
-            row["source"]: position(source_epoch(row["source"]), row["next_offset"]) for row in rows
-        }
-        erasures = rows[0]["erasures"] if rows else ""
-        return cls(freshness(rows), limits, erasures)
-
-    def limit(self, source: int) -> int | None:
-        """None for a source that no worker writes any more; the epoch's begin for a new one."""
-        if source in self.limits or not self.limits:
-            return self.limits.get(source)
-        newest = source_epoch(max(self.limits))
-        epoch = source_epoch(source)
-        return position(epoch, 0) if epoch >= newest else None
-
-    def mark(self, source: int, version: int) -> int:
-        """A version as part of a stamp.
-
-        A flush writes one table after the other and the progress last. A version that it does not
-        reach yet may be in some tables only, so it stands for the limit, and odd: once the progress
-        has passed it, the mark is another one.
-        """
-        limit = self.limit(source)
-        return 2 * version if limit is None or version < limit else 2 * limit - 1
-
-
 class Stamps:
     """Reads stamps; `clock` gives epoch seconds."""
 
     def __init__(self, asker: Asker, clock: Callable[[], float]) -> None:
         self._asker = asker
         self._clock = clock
-        self._progress = _Progress()
+        self._progress = Progress()
         self._read_at = float("-inf")
         self._day = 0
         self._system: Reading | None = None
@@ -137,6 +104,22 @@ class Stamps:
         stamp = tuple(sorted((user.marks | erased).items()))
         has_few = user.messages <= MOST_FEW
         return Reading(self._progress.fresh, stamp, user.past, user.lately, has_few)
+
+    def seen(self, user_id: int) -> Seen | None:
+        """How the tables are at least, where a user has to be looked up: what begins to be read of
+        him meanwhile is good if it `holds` then. None where it hardly would."""
+        if user_id in self._users or self._is_older_than(_SEEN_S) or not self._progress.limits:
+            return None
+        return Seen(self._progress, dict(self.erased_before(user_id)))
+
+    def holds(self, seen: Seen, user_id: int) -> bool:
+        """Whether what was read of a user after `seen` is what one reads after his stamp of now."""
+        user = self._users.get(user_id)
+        return (
+            user is not None
+            and all(seen.progress.agrees(*marked) for marked in user.marks.items())
+            and seen.erased_before == self.erased_before(user_id)
+        )
 
     def erased_before(self, user_id: int) -> ErasedBefore:
         """What is not to be shown of a user, as it was read for `of_user`."""
@@ -232,7 +215,7 @@ class Stamps:
 
     async def _advance(self) -> None:
         """Read the progress and, behind the last one, the users that changed."""
-        before, now = self._progress, _Progress.of(await questions.source_progress(self._asker))
+        before, now = self._progress, Progress.of(await questions.source_progress(self._asker))
         since = {
             source: before.limits.get(source, position(source_epoch(source), 0))
             for source, limit in now.limits.items()

@@ -7,9 +7,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from query_api.about_user import answer_about_user
 from query_api.access import as_admin
 from query_api.administration import audit_page, user_page
-from query_api.answering import answer, answer_about_user
+from query_api.answering import answer
 from query_api.backend import WithBackend
 from query_api.comparison import comparison_of
 from query_api.parameters import (
@@ -93,7 +94,9 @@ async def user_sms_costs(
     parameters: Annotated[RangeParameters, Query()],
 ) -> Response:
     """The answer that the user gets from `/me/sms-costs`."""
-    return await answer_about_user(backend, request, user_id, parameters, user_costs)
+    return await answer_about_user(
+        backend, request, user_id, parameters, user_costs, has_savings=True
+    )
 
 
 @router.get("/api/v1/analytics/admin/sms-performance", summary="The system right now")

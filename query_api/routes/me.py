@@ -6,8 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from query_api.about_user import answer_about_user
 from query_api.access import as_user
-from query_api.answering import answer_about_user, shown_of
+from query_api.answering import shown_of
 from query_api.backend import WithBackend
 from query_api.messages import message_detail, message_page, search_of
 from query_api.parameters import MessageParameters, MessageSidPath, RangeParameters
@@ -56,7 +57,9 @@ async def my_sms_costs(
     parameters: Annotated[RangeParameters, Query()],
 ) -> Response:
     """Where the money went, the trend with a projection, and ways to spend less."""
-    return await answer_about_user(backend, request, principal.user_id, parameters, user_costs)
+    return await answer_about_user(
+        backend, request, principal.user_id, parameters, user_costs, has_savings=True
+    )
 
 
 @router.get("/api/v1/analytics/me/messages", summary="My messages")

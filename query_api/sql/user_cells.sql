@@ -6,11 +6,11 @@
 --   erased_before                 by user and source: the position before which all of the user's is
 --                                 erased; asked where there is any
 --   start, end, also_start, also_end   the ranges [start, end), epoch seconds on the buckets' boundaries
--- Units: owner; time of the bucket in epoch seconds; counters as in the table: *_micros in micro-USD, processing
---   times in microseconds; statuses in the order of migration 38; parallel arrays of error codes, and of bins of
+-- Units: owner, where there are several; time of the bucket in epoch seconds; counters as in the table:
+--   *_micros in micro-USD, processing times in microseconds; statuses in the order of migration 38; parallel arrays of error codes, and of bins of
 --   processing times where these are asked for, with their messages.
 SELECT
-    user_id AS owner,
+    user_id AS owner, -- owner
     bucket AS time,
     direction,
     message_type,

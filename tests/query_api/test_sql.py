@@ -98,6 +98,7 @@ def test_what_a_question_may_leave_out_are_whole_lines(question: str) -> None:
     assert "erased" not in without
     assert ("processing_bins" in without) is (question == "user_cells")
     assert "processing_bins" not in questions._sql_without(question, "-- times")
+    assert "owner" not in questions._sql_without(question, "-- owner")
 
 
 def test_every_question_has_a_function_a_case_and_a_documented_head() -> None:

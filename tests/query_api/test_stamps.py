@@ -99,6 +99,62 @@ def test_all_who_wait_are_one_query_and_known_users_none() -> None:
     asyncio.run(story())
 
 
+def test_what_is_read_while_a_user_is_looked_up_holds_unless_he_changed() -> None:
+    tables, clock = Tables({1: 50, 2: 7}, {(2, 1): 20, (3, 2): 7, (4, 1): 49}), Clock()
+
+    async def story() -> None:
+        stamps = Stamps(tables, clock)
+        assert stamps.seen(2) is None  # as nothing is known yet
+        await stamps.of_user(9)
+        seen = {user: stamps.seen(user) for user in (2, 3, 4)}
+        clock.now += 0.6
+        # A flush that was under way then, of the third one's messages, has ended.
+        tables.progress, tables.cells[4, 1] = {1: 90, 2: 8}, 60
+        for user in seen:
+            await stamps.of_user(user)
+        assert {user for user, one in seen.items() if one and stamps.holds(one, user)} == {2}
+        assert stamps.seen(2) is None  # as nobody has to look him up
+        clock.now += 3
+        assert stamps.seen(5) is None  # as the reading is old
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("is_whole", [False, True])
+def test_what_a_flush_under_way_has_written_holds_until_it_is_whole(is_whole: bool) -> None:
+    tables, clock = Tables({1: 50}, {(2, 1): 60}), Clock()
+
+    async def story() -> None:
+        stamps = Stamps(tables, clock)
+        await stamps.of_user(9)
+        seen = stamps.seen(2)
+        if is_whole:
+            clock.now += 0.6
+            tables.progress[1] = 61
+        await stamps.of_user(2)
+        assert seen is not None
+        assert stamps.holds(seen, 2) is not is_whole
+
+    asyncio.run(story())
+
+
+def test_nothing_that_was_read_before_an_erasure_holds() -> None:
+    tables, clock = Tables({1: 50}, {(2, 1): 20, (3, 1): 20}), Clock()
+
+    async def story() -> None:
+        stamps = Stamps(tables, clock)
+        await stamps.of_user(9)
+        seen = {user: stamps.seen(user) for user in (2, 3)}
+        clock.now += 0.6
+        tables.erasures = "one"
+        tables.erased = [{"user_id": 2, "source": 1, "position": 30, "changed_ms": 100_000}]
+        for user in seen:
+            await stamps.of_user(user)
+        assert {user for user, one in seen.items() if one and stamps.holds(one, user)} == {3}
+
+    asyncio.run(story())
+
+
 def test_a_change_is_found_once_the_progress_has_passed_it() -> None:
     tables, clock = Tables({1: 50, 2: 7}, {(2, 1): 20, (2, 2): 5, (3, 1): 30}), Clock()
 

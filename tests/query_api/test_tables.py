@@ -49,10 +49,11 @@ class Asker:
             return []
         users = np.array(parameters["users"], np.uint64)
         one = np.ones(len(users), np.int8)
-        key = (users, np.full(len(users), _CUT), one, one, np.array([b"US"] * len(users)))
+        key = (np.full(len(users), _CUT), one, one, np.array([b"US"] * len(users)))
+        owners = [users] if "owner" in sql else []
         counters = (users, *[np.zeros(len(users), np.int64)] * (_COUNTERS - 1))
         none = Arrays(np.zeros(len(users), np.int64), np.empty(0, np.int64))
-        return [*key, *counters, *[none] * 5]
+        return [*owners, *key, *counters, *[none] * 5]
 
     async def _ask(self, question: str, parameters: Mapping[str, Any]) -> None:
         self.asked.append((question, dict(parameters)))

@@ -1,0 +1,60 @@
+"""How far the tables have come by source, and what that says of a version that is in them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from query_api.freshness import Freshness, freshness
+from query_api.questions import ErasedBefore, Rows
+from schemas.units import position, source_epoch
+
+_UNKNOWN = Freshness(None)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How fresh the tables are, and up to which position the cells of each source are whole."""
+
+    fresh: Freshness = _UNKNOWN
+    limits: Mapping[int, int] = field(default_factory=dict)
+    erasures: str = ""
+
+    @classmethod
+    def of(cls, rows: Rows) -> Progress:
+        """The answer of `source_progress`."""
+        limits = {
+            row["source"]: position(source_epoch(row["source"]), row["next_offset"]) for row in rows
+        }
+        erasures = rows[0]["erasures"] if rows else ""
+        return cls(freshness(rows), limits, erasures)
+
+    def limit(self, source: int) -> int | None:
+        """None for a source that no worker writes any more; the epoch's begin for a new one."""
+        if source in self.limits or not self.limits:
+            return self.limits.get(source)
+        newest = source_epoch(max(self.limits))
+        epoch = source_epoch(source)
+        return position(epoch, 0) if epoch >= newest else None
+
+    def mark(self, source: int, version: int) -> int:
+        """A version as part of a stamp.
+
+        A flush writes one table after the other and the progress last. A version that it does not
+        reach yet may be in some tables only, so it stands for the limit, and odd: once the progress
+        has passed it, the mark is another one.
+        """
+        limit = self.limit(source)
+        return 2 * version if limit is None or version < limit else 2 * limit - 1
+
+    def agrees(self, source: int, mark: int) -> bool:
+        """Whether a later mark is the one of this progress: nothing has become whole since."""
+        return self.mark(source, (mark + 1) // 2) == mark
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How the tables were before something of a user was read, and what was left out as erased."""
+
+    progress: Progress
+    erased_before: ErasedBefore
