@@ -13,7 +13,8 @@ from query_api.measures import change_ratio, direction, usd
 from query_api.optimization import LEAST_FAILURES, TOP_NUMBERS, Findings, optimization
 from query_api.period import Period, granularity_of, previous_range
 from query_api.projection import projection_of
-from query_api.questions import Row, Rows
+from query_api.questions import Rows
+from query_api.slots import Slots
 from query_api.trend import costs_of_points
 from query_api.user_analytics import period_of, totals_of
 from query_api.user_usage import UserUsage
@@ -22,13 +23,13 @@ from schemas.api import costs
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """What the questions answered; `previous_micros` is None beyond retention."""
+class _Spent:
+    """What the totals say: their rows by direction, type and country, and two parts of the answer
+    that are made from them."""
 
-    cost: Costs
-    breakdown: Rows
-    savings: Row
-    previous_micros: int | None
+    rows: Rows
+    breakdown: costs.CostBreakdown
+    trends: costs.CostTrends
 
 
 async def user_costs(
@@ -42,15 +43,18 @@ async def user_costs(
     """One user's cost in `period`, as the tables know it at `now`; `fresh` was read before."""
     clock = clock_over(period.zone, period.start, period.end)
     previous = previous_range(period, now, retention_days)
-    rows = await _ask(asked, period, clock, previous, now)
-    advice = optimization(Findings(rows.breakdown, rows.savings))
-    breakdown = cost_breakdown(rows.breakdown)
+    # What can be made of the totals is made while savings, which take longest, are still read.
+    spent, savings = await asyncio.gather(
+        _spent(asked, period, clock, previous, now),
+        asked.savings(period.start, period.end, LEAST_FAILURES, TOP_NUMBERS),
+    )
+    advice = optimization(Findings(spent.rows, savings))
     return costs.UserCosts(
         user_id=user_id,
         time_range=period.time_range,
         period=period_of(period, clock),
-        cost_breakdown=breakdown,
-        cost_trends=_trends(rows, breakdown.total_cost_micros, period, clock, previous, now),
+        cost_breakdown=spent.breakdown,
+        cost_trends=spent.trends,
         optimization_tips=[one.message for one in advice],
         optimization=advice,
         generated_at=utc(now),
@@ -58,21 +62,20 @@ async def user_costs(
     )
 
 
-async def _ask(
+async def _spent(
     asked: UserUsage,
     period: Period,
     clock: LocalClock,
     previous: tuple[int, int] | None,
     now: float,
-) -> _Rows:
-    (found, breakdown), savings = await asyncio.gather(
-        totals_of(asked, period, previous, now, with_times=False),
-        asked.savings(period.start, period.end, LEAST_FAILURES, TOP_NUMBERS),
-    )
+) -> _Spent:
+    found, rows = await totals_of(asked, period, previous, now, with_times=False)
     long_clock = clock_over(period.zone, history_start(period, now), period.end)
     cost = slots.costs(found, long_clock, _width(period, clock))
-    before = None if previous is None else int(found.between(*previous).column("cost_micros").sum())
-    return _Rows(cost, breakdown, savings, before)
+    before = None if previous is None else _previous(found, *previous, clock)
+    breakdown = cost_breakdown(rows)
+    trends = _trends(cost, before, breakdown.total_cost_micros, period, clock, now)
+    return _Spent(rows, breakdown, trends)
 
 
 def _width(period: Period, clock: LocalClock) -> int:
@@ -81,31 +84,34 @@ def _width(period: Period, clock: LocalClock) -> int:
     return BUCKET_S if is_fine else HOUR_S
 
 
+def _previous(found: Slots, start: int, end: int, clock: LocalClock) -> costs.PreviousCost:
+    micros = int(found.between(start, end).column("cost_micros").sum())
+    return costs.PreviousCost(
+        start=clock.moment(start),
+        end=clock.moment(end),
+        total_cost_usd=usd(micros),
+        total_cost_micros=micros,
+    )
+
+
 def _trends(
-    rows: _Rows,
+    cost: Costs,
+    previous: costs.PreviousCost | None,
     total: int,
     period: Period,
     clock: LocalClock,
-    previous: tuple[int, int] | None,
     now: float,
 ) -> costs.CostTrends:
     granularity = granularity_of(period)
-    before = rows.previous_micros
+    before = None if previous is None else previous.total_cost_micros
     return costs.CostTrends(
         granularity=granularity,
         points=[
             costs.CostPoint(start=clock.moment(start), cost_usd=usd(micros), cost_micros=micros)
-            for start, micros in costs_of_points(rows.cost, clock, granularity).items()
+            for start, micros in costs_of_points(cost, clock, granularity).items()
         ],
-        previous_period=None
-        if previous is None or before is None
-        else costs.PreviousCost(
-            start=clock.moment(previous[0]),
-            end=clock.moment(previous[1]),
-            total_cost_usd=usd(before),
-            total_cost_micros=before,
-        ),
+        previous_period=previous,
         change_ratio=None if before is None else change_ratio(total, before),
         direction=None if before is None else direction(total, before),
-        projection=projection_of(rows.cost, period, now),
+        projection=projection_of(cost, period, now),
     )
