@@ -84,6 +84,7 @@ def create_app(
             tokens=Tokens(settings, keys),
             users=Limiter("user", settings.user_requests_per_minute, clock, redis),
             stamps=stamps,
+            system_turn=asyncio.Lock(),
             cache=AnswerCache(settings.cache_mb * 1_000_000, metrics, _shared(settings, redis)),
             numbers=KeptNumbers(settings.cache_mb * 1_000_000),
             tables=UserTables(pool),

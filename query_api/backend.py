@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
@@ -27,7 +28,10 @@ from query_api.warming import Warmer
 
 @dataclass(frozen=True)
 class Backend:
-    """`clock` gives the present in epoch seconds; nothing else of the API looks at a clock."""
+    """`clock` gives the present in epoch seconds; nothing else of the API looks at a clock.
+
+    Answers about the system are computed one after the other, each with `system_turn`.
+    """
 
     settings: ApiSettings
     metrics: Metrics
@@ -38,6 +42,7 @@ class Backend:
     tokens: Tokens
     users: Limiter[int]
     stamps: Stamps
+    system_turn: asyncio.Lock
     cache: AnswerCache
     numbers: KeptNumbers
     tables: UserTables
