@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import resource
 import sys
 import time
@@ -124,4 +125,6 @@ def _cpu_s() -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(Run(json.loads(Path(sys.argv[1]).read_text())).run())))
+    found = uvloop.run(Run(json.loads(Path(sys.argv[1]).read_text())).run())
+    os.set_blocking(sys.stdout.fileno(), True)  # More than a pipe holds at once.
+    print(json.dumps(found))

@@ -166,8 +166,11 @@ async def active_users(asker: Asker, start: int, end: int) -> Rows:
     return await _ask(asker, "active_users", with_whole_days(start, end))
 
 
-async def user_comparison(asker: Asker, start: int, end: int, page: Page, top: int) -> Rows:
-    """One page of the users side by side, and the `top` who cost most."""
+async def user_comparison(
+    asker: Asker, start: int, end: int, page: Page, top: int, *, has_erased: bool = True
+) -> Rows:
+    """One page of the users side by side, and the `top` who cost most; where nothing of anybody is
+    erased, without a look at each row for it, a fifth of the time."""
     after_key, after_user = page.after or (0.0, 0)
     asked = {
         "order_by": page.order_by,
@@ -178,7 +181,9 @@ async def user_comparison(asker: Asker, start: int, end: int, page: Page, top: i
         "page_rows": page.rows,
         "top_rows": top,
     }
-    return await _ask(asker, "user_comparison", asked | with_whole_days(start, end))
+    asked |= with_whole_days(start, end)
+    sql = _sql_without("user_comparison", *(() if has_erased else ("-- erased",)))
+    return await asker.ask("user_comparison", sql, asked)
 
 
 async def user_messages(asker: Asker, user_id: int, wanted: MessageFilter) -> Rows:

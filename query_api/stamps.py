@@ -47,7 +47,7 @@ class Reading:
 
     `past` changes when cells before `past_end` do, `lately` when a user's before `today_start` do;
     this process alone knows them. `has_few`: whether the user had at most `MOST_FEW` messages when
-    he was looked up, today.
+    he was looked up, today. `has_erased`: whether of anybody anything may not be shown.
     """
 
     fresh: Freshness
@@ -55,6 +55,7 @@ class Reading:
     past: Stamp = None
     lately: Stamp = None
     has_few: bool = False
+    has_erased: bool = True
 
 
 @dataclass
@@ -151,7 +152,7 @@ class Stamps:
         past = tuple((row["source"], progress.mark(row["source"], row["newest"])) for row in rows)
         self._system_at, self._system_erasures = read_at, progress.erasures
         stamp = (*sorted(progress.limits.items()), progress.erasures)
-        return Reading(progress.fresh, stamp, past)
+        return Reading(progress.fresh, stamp, past, has_erased=any(self._erased.values()))
 
     def take_changed(self) -> set[int]:
         """The known users that have changed since this was called last."""

@@ -24,6 +24,7 @@ class SystemUsage:
         self._asker = asker
         self._kept = kept
         self._past = reading.past
+        self._has_erased = reading.has_erased
         self._overdue_before = reading.fresh.overdue_before
         self._cut = past_end(now)
 
@@ -59,7 +60,9 @@ class SystemUsage:
 
     async def comparison(self, start: int, end: int, page: Page, top: int) -> Rows:
         """A page of the users side by side, and the `top` who cost most."""
-        return await questions.user_comparison(self._asker, start, end, page, top)
+        return await questions.user_comparison(
+            self._asker, start, end, page, top, has_erased=self._has_erased
+        )
 
     async def _past_slots(self, start: int, end: int, width: int, days: tuple[int, ...]) -> Slots:
         key = ("system slots", self._past, start, end, width, days)

@@ -57,12 +57,13 @@ FROM
            OR (bucket >= toDateTime({days_end:UInt32}, 'UTC')
                AND bucket < toDateTime({end:UInt32}, 'UTC'))
     ) AS usage
-    LEFT ANY JOIN erased_before USING (user_id, source)
-    WHERE version >= position
+    LEFT ANY JOIN erased_before USING (user_id, source) -- erased
+    WHERE version >= position -- erased
     GROUP BY user_id
     HAVING messages > 0
 )
 QUALIFY place > 0 OR spender > 0
 ORDER BY place, spender
--- The other side is small: the algorithm for large ones takes a sixth more.
-SETTINGS join_algorithm = 'hash'
+-- The other side is small: the algorithm for large ones takes a sixth more. Nearly every row is wanted, so all
+-- columns are read at once, in blocks as they come: a tenth less.
+SETTINGS join_algorithm = 'hash', enable_multiple_prewhere_read_steps = 0, preferred_block_size_bytes = 0

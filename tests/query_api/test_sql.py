@@ -30,12 +30,27 @@ _FILES = sorted(_CASES.glob("*/*.yaml"))
 @pytest.mark.live
 @pytest.mark.parametrize("path", _FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_case(path: Path, lasting_client: Client) -> None:
+    _check(path, lasting_client, questions.sql_of(path.parent.name))
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    "path",
+    [path for path in _FILES if path.parent.name == "user_comparison" and path.stem != "erased"],
+    ids=lambda path: path.stem,
+)
+def test_where_nothing_is_erased_nobody_has_to_look(path: Path, lasting_client: Client) -> None:
+    sql = questions._sql_without("user_comparison", "-- erased")
+    assert "erased" not in sql
+    _check(path, lasting_client, sql)
+
+
+def _check(path: Path, lasting_client: Client, sql: str) -> None:
     case = yaml.safe_load(path.read_text(encoding="utf-8"))
     for table, rows in case.get("rows", {}).items():
         insert(lasting_client, table, rows)
     parameters = {"erased_before": "{}"}  # as where nothing was ever erased
     parameters |= {name: value(given) for name, given in case.get("parameters", {}).items()}
-    sql = questions.sql_of(path.parent.name)
     rows = [
         without_zeros(row)
         for row in lasting_client.query(sql, parameters=parameters).named_results()

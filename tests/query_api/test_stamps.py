@@ -400,6 +400,7 @@ def test_an_erasure_makes_other_stamps_and_says_what_is_not_to_be_shown() -> Non
         ]
         assert stamps.erased_before(2) == {1: 40}
         assert stamps.erased_before(3) == {}
+        assert (before[-1].has_erased, after[-1].has_erased) == (False, True)
         # Nothing new is asked while the text is the same.
         tables.asked.clear()
         clock.now += 1

@@ -1,0 +1,57 @@
+"""Answers about the system are computed one after the other, those about users beside them."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+from query_api.answering import _keep
+from query_api.backend import Backend
+from query_api.cache import AnswerCache
+from query_api.freshness import Freshness
+from query_api.metrics import Metrics
+from query_api.stamps import Reading
+from schemas.api.health import Health
+
+
+class Scene:
+    """A backend without tables, and how many answers are being computed."""
+
+    def __init__(self) -> None:
+        self.took: list[float] = []
+        stamps = SimpleNamespace(of_user=self._reading, of_system=self._reading)
+        stamps.took = self.took.append
+        parts = {"stamps": stamps, "cache": AnswerCache(0, Metrics())}
+        self.backend = cast(Backend, SimpleNamespace(**parts, system_turn=asyncio.Lock()))
+        self.now = self.most = 0
+
+    async def _reading(self, *_: int) -> Reading:
+        return Reading(Freshness(None), ())
+
+    async def _make(self, *_: Any) -> Health:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0.01)
+        self.now -= 1
+        return Health()
+
+    async def ask(self, user_id: int | None, *paths: str) -> None:
+        """Ask questions about a user, or the system (None), at the same time."""
+        names = [(path, b"") for path in paths]
+        await asyncio.gather(
+            *(_keep(self.backend, name, user_id, 900.0, self._make) for name in names)
+        )
+
+
+def test_answers_about_the_system_wait_for_each_other_and_nobody_else_does() -> None:
+    async def story() -> None:
+        scene = Scene()
+        await scene.ask(None, "a", "b", "c")
+        assert scene.most == 1
+        assert scene.took[-1] > 2 * scene.took[0]  # the wait counts: it is what others wait
+        await scene.ask(7, "a", "b", "c")
+        assert scene.most == 3
+        assert len(scene.took) == 3
+
+    asyncio.run(story())
