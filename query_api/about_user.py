@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from fastapi import Request, Response
 from pydantic import BaseModel
 
-from query_api.answering import answer
+from query_api.answering import answer, name_of
 from query_api.backend import Backend
 from query_api.begun import Begun
 from query_api.freshness import Freshness
@@ -38,7 +38,9 @@ async def answer_about_user(
     now = backend.clock()
     period = parameters.period(now)  # Refuses what is no range.
     question = _Question(backend, user_id, parameters, shape)
-    if has_savings:
+    # An answer that another process may have, or that is computed ahead, is hardly computed now.
+    is_new = not (backend.cache.is_shared or backend.warmer.knows(user_id, name_of(request)))
+    if has_savings and is_new:
         question.begin(period, now)
     try:
         return await answer(backend, request, user_id, now, question.make)
@@ -59,10 +61,8 @@ class _Question:
         self._begun: tuple[Seen, Begun] | None = None
 
     def begin(self, period: Period, now: float) -> None:
-        """Begin to read savings where the user has to be looked up, and no other process can have
-        the answer."""
-        seen = None if self._backend.cache.is_shared else self._backend.stamps.seen(self._user_id)
-        if seen:
+        """Begin to read savings where the user has to be looked up."""
+        if seen := self._backend.stamps.seen(self._user_id):
             user = self._known(now, seen.erased_before)
             asked = self._usage(user, seen.progress.fresh)
             self._begun = seen, asked.begin_savings(period.start, period.end)
@@ -84,9 +84,10 @@ class _Question:
             self._begun = None
 
     def _good(self) -> Begun | None:
-        """What was begun, if it is what one would read now."""
+        """What was begun, if it is what one would read now; else it is given up."""
         if self._begun and self._backend.stamps.holds(self._begun[0], self._user_id):
             return self._begun[1]
+        self.end()
         return None
 
     def _usage(self, user: Known, fresh: Freshness, begun: Begun | None = None) -> UserUsage:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from time import perf_counter
 
@@ -11,6 +14,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from query_api.backend import Backend
 from query_api.cache import Kept
+from query_api.errors import UnavailableError
 from query_api.freshness import Freshness
 from query_api.shown import Shown
 from query_api.stamps import Reading
@@ -29,7 +33,7 @@ async def answer(
     `make` computes the answer; its path, query, user and `now`'s quarter of an hour name it. Raises
     `UnavailableError`.
     """
-    name = (request.scope["path"], request.scope["query_string"])
+    name = name_of(request)
 
     async def again(at: float) -> None:
         await _keep(backend, name, user_id, at, make, is_asked=False)
@@ -42,6 +46,11 @@ async def answer(
     generated_at, as_of = (_TIME.dump_json(moment) for moment in (utc(now), fresh.data_as_of))
     body = b'%s,"generated_at":%s,"data_as_of":%s}' % (kept.body, generated_at, as_of)
     return Response(body, 200, headers, media_type="application/json")
+
+
+def name_of(request: Request) -> tuple[str, bytes]:
+    """What names a question: its path and query."""
+    return request.scope["path"], request.scope["query_string"]
 
 
 async def _keep(
@@ -70,13 +79,32 @@ async def _keep(
         if user_id is not None:
             return await make(reading, now)
         begin = perf_counter()
-        # Each takes most of the turns of the pool, and both cores of a small machine.
-        async with backend.system_turn:
-            computed = await make(reading, now)
+        async with _system_turn(backend):
+            # Nor is shown what was erased while this one waited.
+            has_erased = (await stamps.of_system()).has_erased
+            computed = await make(replace(reading, has_erased=has_erased), now)
         stamps.took(perf_counter() - begin)
         return computed
 
     return fresh, await backend.cache.get(key, compute, is_asked=is_asked)
+
+
+@asynccontextmanager
+async def _system_turn(backend: Backend) -> AsyncIterator[None]:
+    """An answer about the system takes most of the turns of the pool, and both cores of a small
+    machine: one at a time, for which another waits no longer than a query may take."""
+    try:
+        async with asyncio.timeout(backend.settings.query_max_seconds):
+            await backend.system_turn.acquire()
+    except TimeoutError:
+        backend.metrics.query_failures.labels("system_turn", "pool").inc()
+        raise UnavailableError(
+            "Too many questions about the system are being answered at the moment.", reason="pool"
+        ) from None
+    try:
+        yield
+    finally:
+        backend.system_turn.release()
 
 
 async def shown_of(backend: Backend, user_id: int) -> Shown:

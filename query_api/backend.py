@@ -30,7 +30,7 @@ from query_api.warming import Warmer
 class Backend:
     """`clock` gives the present in epoch seconds; nothing else of the API looks at a clock.
 
-    Answers about the system are computed one after the other, each with `system_turn`.
+    Kept answers about the system are computed one after the other, each with `system_turn`.
     """
 
     settings: ApiSettings

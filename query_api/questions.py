@@ -170,7 +170,7 @@ async def user_comparison(
     asker: Asker, start: int, end: int, page: Page, top: int, *, has_erased: bool = True
 ) -> Rows:
     """One page of the users side by side, and the `top` who cost most; where nothing of anybody is
-    erased, without a look at each row for it, a fifth of the time."""
+    erased, no row is looked at for it, which takes a fifth less."""
     after_key, after_user = page.after or (0.0, 0)
     asked = {
         "order_by": page.order_by,

@@ -26,7 +26,7 @@ KEPT_S = 0.5
 """So old may a reading be; beyond it whoever asks waits for the next one."""
 _SYSTEM_KEPT_S = (1.0, 5.0)
 _SYSTEM_SHARE = 0.05
-"""Of the time, at most, that one question about the system takes to be computed again and again."""
+"""Of the time, at most, that questions about the system take to be computed again and again."""
 _REREAD_MS = 60_000
 _ERASURES_KEPT_S = 1.0
 STALE_S = KEPT_S + _ERASURES_KEPT_S
@@ -47,7 +47,7 @@ class Reading:
 
     `past` changes when cells before `past_end` do, `lately` when a user's before `today_start` do;
     this process alone knows them. `has_few`: whether the user had at most `MOST_FEW` messages when
-    he was looked up, today. `has_erased`: whether of anybody anything may not be shown.
+    he was looked up, today. `has_erased`, of the system: whether anything of anybody may be erased.
     """
 
     fresh: Freshness
@@ -152,7 +152,8 @@ class Stamps:
         past = tuple((row["source"], progress.mark(row["source"], row["newest"])) for row in rows)
         self._system_at, self._system_erasures = read_at, progress.erasures
         stamp = (*sorted(progress.limits.items()), progress.erasures)
-        return Reading(progress.fresh, stamp, past, has_erased=any(self._erased.values()))
+        has_erased = any(self._erased.values()) or not progress.limits
+        return Reading(progress.fresh, stamp, past, has_erased=has_erased)
 
     def take_changed(self) -> set[int]:
         """The known users that have changed since this was called last."""
@@ -160,7 +161,8 @@ class Stamps:
         return changed
 
     def took(self, seconds: float) -> None:
-        """How long an answer about the system took to compute; the longest one counts for most."""
+        """How long somebody waited until an answer about the system was computed, after others that
+        were asked for before; the longest wait counts for most."""
         wanted = max(seconds / _SYSTEM_SHARE, self._system_kept_s * 0.9)
         self._system_kept_s = min(max(wanted, _SYSTEM_KEPT_S[0]), _SYSTEM_KEPT_S[1])
 

@@ -49,7 +49,7 @@ class Together(Generic[Span, Found]):
 
         `read` is cancelled when the last one who waits for it has left.
         """
-        batch = self._batch(span)
+        batch = self._batch(span, user_id, erased_before)
         batch.users[user_id] = erased_before
         batch.waiting += 1
         try:
@@ -61,9 +61,14 @@ class Together(Generic[Span, Found]):
                 self._close(batch)
         return found.get(user_id)
 
-    def _batch(self, span: Span) -> _Batch[Span, Found]:
+    def _batch(self, span: Span, user_id: int, erased_before: ErasedBefore) -> _Batch[Span, Found]:
         batch = self._open.get(span)
-        if batch is None or len(batch.users) >= self._most:
+        # Of one user less may be erased for who asked earlier: he takes nobody's place.
+        if (
+            batch is None
+            or len(batch.users) >= self._most
+            or batch.users.get(user_id, erased_before) != erased_before
+        ):
             batch = self._open[span] = _Batch(span)
             batch.task = asyncio.create_task(self._read(batch))
         return batch

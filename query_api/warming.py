@@ -57,6 +57,10 @@ class Warmer:
         if len(self._asked) > MAX_QUESTIONS:
             self._forget(next(iter(self._asked)))
 
+    def knows(self, user_id: int | None, name: Hashable) -> bool:
+        """Whether somebody asked it a short while ago, so that its answer is kept or computed."""
+        return (user_id, name) in self._asked
+
     async def run(self) -> None:
         """Compute again and again what was asked a short while ago."""
         while True:
@@ -68,15 +72,20 @@ class Warmer:
         now = self._clock()
         while self._asked and not 0 <= now - next(iter(self._asked.values()))[0] < _RECENT_S:
             self._forget(next(iter(self._asked)))
-        changed = (None, *(self._changed() & self._of_user.keys()))
-        keys = [(user_id, name) for user_id in changed for name in self._of_user.get(user_id, ())]
-        for key in keys:
+        users = [key for user in self._changed() & self._of_user.keys() for key in self._keys(user)]
+        for key in users:
             self._ready.pop(key, None)
-        for some in _in_parts(keys):
+        for some in _in_parts(users):
             await asyncio.gather(*(self._compute(key, now) for key in some))
+        # One at a time, as they are computed: whoever asks waits for one of them at most.
+        for key in self._keys(None):
+            await self._compute(key, now)
         boundary = int(now // BUCKET_S + 1) * BUCKET_S
         if boundary - now < _AHEAD_S:
             await self._prepare(boundary)
+
+    def _keys(self, user_id: int | None) -> Sequence[_Key]:
+        return [(user_id, name) for name in self._of_user.get(user_id, ())]
 
     async def _prepare(self, boundary: int) -> None:
         """Users' answers of the quarter that begins at `boundary`, until it is time to look again.

@@ -7,8 +7,8 @@
 --                                 erased; asked where there is any
 --   start, end, also_start, also_end   the ranges [start, end), epoch seconds on the buckets' boundaries
 -- Units: owner, where there are several; time of the bucket in epoch seconds; counters as in the table:
---   *_micros in micro-USD, processing times in microseconds; statuses in the order of migration 38; parallel arrays of error codes, and of bins of
---   processing times where these are asked for, with their messages.
+--   *_micros in micro-USD, processing times in microseconds; statuses in the order of migration 38; parallel
+--   arrays of error codes, and of bins of processing times where these are asked for, with their messages.
 SELECT
     user_id AS owner, -- owner
     bucket AS time,

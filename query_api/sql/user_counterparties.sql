@@ -12,7 +12,8 @@
 --   savings: sums of what migration 42 lists, without zeros at the end.
 SELECT
     user_id AS owner, -- owner
-    (occurred_at >= toDateTime64({cut:UInt32}, 3, 'UTC')) + (occurred_at >= toDateTime64({today:UInt32}, 3, 'UTC')) AS part,
+    (occurred_at >= toDateTime64({cut:UInt32}, 3, 'UTC'))
+        + (occurred_at >= toDateTime64({today:UInt32}, 3, 'UTC')) AS part,
     counterparty_hash AS number,
     country_code,
     count() AS messages,

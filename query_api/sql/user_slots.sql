@@ -7,9 +7,9 @@
 --   start, end                    the range [start, end), epoch seconds on 15-minute boundaries
 --   width                         width of a slot in seconds, a multiple of 900
 --   fine_days                     UTC days, counted since 1970, whose slots have 900 seconds
--- Units: owner, where there are several; time = epoch seconds of the slot's start, a multiple of its width; totals: messages,
---   segments, body_length in characters; good, bad: settled messages by current status; canceled ones; cost in
---   micro-USD.
+-- Units: owner, where there are several; time = epoch seconds of the slot's start, a multiple of its width;
+--   totals: messages, segments, body_length in characters; good, bad: settled messages by current status;
+--   canceled ones; cost in micro-USD.
 SELECT
     user_id AS owner, -- owner
     if(toDate(bucket) IN {fine_days:Array(UInt16)},

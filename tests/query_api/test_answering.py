@@ -6,9 +6,12 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from query_api.answering import _keep
 from query_api.backend import Backend
 from query_api.cache import AnswerCache
+from query_api.errors import UnavailableError
 from query_api.freshness import Freshness
 from query_api.metrics import Metrics
 from query_api.stamps import Reading
@@ -22,8 +25,13 @@ class Scene:
         self.took: list[float] = []
         stamps = SimpleNamespace(of_user=self._reading, of_system=self._reading)
         stamps.took = self.took.append
-        parts = {"stamps": stamps, "cache": AnswerCache(0, Metrics())}
-        self.backend = cast(Backend, SimpleNamespace(**parts, system_turn=asyncio.Lock()))
+        settings = SimpleNamespace(query_max_seconds=1)
+        metrics = Metrics()
+        parts = {"stamps": stamps, "cache": AnswerCache(0, metrics), "settings": settings}
+        self.backend = cast(
+            Backend, SimpleNamespace(**parts, system_turn=asyncio.Lock(), metrics=metrics)
+        )
+        self.settings = settings
         self.now = self.most = 0
 
     async def _reading(self, *_: int) -> Reading:
@@ -53,5 +61,17 @@ def test_answers_about_the_system_wait_for_each_other_and_nobody_else_does() -> 
         await scene.ask(7, "a", "b", "c")
         assert scene.most == 3
         assert len(scene.took) == 3
+
+    asyncio.run(story())
+
+
+def test_nobody_waits_longer_for_his_turn_than_a_query_may_take() -> None:
+    async def story() -> None:
+        scene = Scene()
+        scene.settings.query_max_seconds = 0.025
+        with pytest.raises(UnavailableError, match="about the system"):
+            await scene.ask(None, *"abcdef")
+        await asyncio.sleep(0.1)
+        await scene.ask(None, "g")  # and the turn is free again
 
     asyncio.run(story())

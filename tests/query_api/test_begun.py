@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -131,4 +132,5 @@ def test_a_failure_reaches_who_waits_and_is_no_noise_otherwise(
             await scene.micros(await scene.begin())
 
     asyncio.run(story())
+    gc.collect()
     assert not caplog.records

@@ -142,6 +142,26 @@ def test_users_with_another_span_are_asked_for_apart() -> None:
     asyncio.run(story())
 
 
+def test_who_knows_of_less_that_is_erased_takes_nobodys_place() -> None:
+    async def story() -> None:
+        asker = Asker()
+        tables = UserTables(asker)
+        asker.answering.clear()
+        first = asyncio.create_task(tables.cells(_known(1), _LATE))
+        await asyncio.sleep(0.001)
+        later = [
+            asyncio.create_task(tables.cells(_known(2, erased_before=erased), _LATE))
+            for erased in ({0: 5}, {}, {})
+        ]
+        await asyncio.sleep(0.001)
+        asker.answering.set()
+        await asyncio.gather(first, *later)
+        erased = [asked.get("erased_before") for _, asked in asker.asked]
+        assert erased == [None, "{2:{0:5}}", None]
+
+    asyncio.run(story())
+
+
 def test_the_last_one_who_leaves_ends_the_queries() -> None:
     async def story() -> None:
         asker = Asker()

@@ -56,6 +56,23 @@ def test_what_changed_is_computed_and_the_system_always() -> None:
     assert scene.step() == ["system"]
 
 
+def test_the_system_comes_behind_users_and_one_question_at_a_time() -> None:
+    scene = Scene()
+    computing: list[str] = []
+
+    async def compute(at: float) -> None:
+        computing.append("begun")
+        await asyncio.sleep(0.001)
+        computing.append("done")
+
+    for name in ("7d", "30d", "90d"):
+        scene.warmer.asked(None, name, compute)
+    scene.ask(1, "usage of 1")
+    scene.changed = {1}
+    assert scene.step() == ["usage of 1"]
+    assert computing == ["begun", "done"] * 3
+
+
 def test_what_nobody_asks_any_more_is_forgotten() -> None:
     scene = Scene()
     scene.ask(None, "system")
@@ -65,6 +82,8 @@ def test_what_nobody_asks_any_more_is_forgotten() -> None:
     scene.now += 10
     scene.changed = {1}
     assert scene.step() == ["usage of 1"]
+    assert scene.warmer.knows(1, "usage of 1")
+    assert not scene.warmer.knows(None, "system")
     scene.now += 10
     scene.changed = {1}
     assert scene.step() == []
@@ -96,7 +115,8 @@ def test_the_next_quarter_is_prepared_in_the_last_minute() -> None:
     scene.changed = {1}
     scene.step()
     ahead = _QUARTER + 900
-    assert scene.computed[1:] == [("usage of 1", scene.now), ("usage of 1", ahead)]
+    of_user = [one for one in scene.computed if one[0] != "system"]
+    assert of_user == [("usage of 1", scene.now), ("usage of 1", ahead)]
 
 
 def test_memory_is_bounded() -> None:
