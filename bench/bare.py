@@ -68,6 +68,10 @@ def seconds(platform: Platform, path: str, user: int) -> float:
         return time.perf_counter() - began
 
 
+async def _nothing_erased() -> bool:
+    return False
+
+
 async def _answer(asker: _Recorder, path: str, user: int) -> None:
     parts = urlsplit(path)
     parameters = SystemParameters.model_validate(dict(parse_qsl(parts.query)))
@@ -76,7 +80,7 @@ async def _answer(asker: _Recorder, path: str, user: int) -> None:
     period = parameters.period(now)
     if parts.path.startswith("/admin"):
         comparison = comparison_of(parameters, CursorSigner(b"bench"))
-        system = SystemUsage(asker, KeptNumbers(0), Reading(fresh, None), now)
+        system = SystemUsage(asker, KeptNumbers(0), Reading(fresh, None), now, _nothing_erased)
         await system_analytics(system, period, comparison, fresh, now)
         return
     has_few = messages <= MOST_FEW

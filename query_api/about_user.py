@@ -59,6 +59,7 @@ class _Question:
         self._parameters = parameters
         self._shape = shape
         self._begun: tuple[Seen, Begun] | None = None
+        self._is_used = False
 
     def begin(self, period: Period, now: float) -> None:
         """Begin to read savings where the user has to be looked up."""
@@ -84,10 +85,13 @@ class _Question:
             self._begun = None
 
     def _good(self) -> Begun | None:
-        """What was begun, if it is what one would read now; else it is given up."""
+        """What was begun, if it is what one would read now; else it is given up, unless an answer
+        is being computed from it."""
         if self._begun and self._backend.stamps.holds(self._begun[0], self._user_id):
+            self._is_used = True
             return self._begun[1]
-        self.end()
+        if not self._is_used:
+            self.end()
         return None
 
     def _usage(self, user: Known, fresh: Freshness, begun: Begun | None = None) -> UserUsage:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import datetime
 from time import perf_counter
 
@@ -78,12 +77,10 @@ async def _keep(
     async def compute() -> BaseModel:
         if user_id is not None:
             return await make(reading, now)
-        begin = perf_counter()
         async with _system_turn(backend):
-            # Nor is shown what was erased while this one waited.
-            has_erased = (await stamps.of_system()).has_erased
-            computed = await make(replace(reading, has_erased=has_erased), now)
-        stamps.took(perf_counter() - begin)
+            begin = perf_counter()
+            computed = await make(reading, now)
+            stamps.took(perf_counter() - begin)
         return computed
 
     return fresh, await backend.cache.get(key, compute, is_asked=is_asked)
@@ -97,7 +94,6 @@ async def _system_turn(backend: Backend) -> AsyncIterator[None]:
         async with asyncio.timeout(backend.settings.query_max_seconds):
             await backend.system_turn.acquire()
     except TimeoutError:
-        backend.metrics.query_failures.labels("system_turn", "pool").inc()
         raise UnavailableError(
             "Too many questions about the system are being answered at the moment.", reason="pool"
         ) from None

@@ -73,7 +73,11 @@ class ApiSettings(Settings):
         5, gt=0, description="How long a query waits for its turn before the answer is 503."
     )
     connect_timeout_s: int = Field(3, ge=1, description="Time to reach ClickHouse.")
-    query_max_seconds: int = Field(10, ge=1, description="`max_execution_time` of one query.")
+    query_max_seconds: int = Field(
+        10,
+        ge=1,
+        description="`max_execution_time` of one query; so long the system's wait for a turn.",
+    )
     query_max_memory_bytes: int = Field(
         2_000_000_000, ge=10_000_000, description="`max_memory_usage` of one query."
     )

@@ -26,7 +26,8 @@ KEPT_S = 0.5
 """So old may a reading be; beyond it whoever asks waits for the next one."""
 _SYSTEM_KEPT_S = (1.0, 5.0)
 _SYSTEM_SHARE = 0.05
-"""Of the time, at most, that questions about the system take to be computed again and again."""
+"""Of the time that questions about the system take to be computed again and again; at most, but
+for the longest that a reading is kept."""
 _REREAD_MS = 60_000
 _ERASURES_KEPT_S = 1.0
 STALE_S = KEPT_S + _ERASURES_KEPT_S
@@ -47,7 +48,7 @@ class Reading:
 
     `past` changes when cells before `past_end` do, `lately` when a user's before `today_start` do;
     this process alone knows them. `has_few`: whether the user had at most `MOST_FEW` messages when
-    he was looked up, today. `has_erased`, of the system: whether anything of anybody may be erased.
+    he was looked up, today.
     """
 
     fresh: Freshness
@@ -55,7 +56,6 @@ class Reading:
     past: Stamp = None
     lately: Stamp = None
     has_few: bool = False
-    has_erased: bool = True
 
 
 @dataclass
@@ -83,6 +83,7 @@ class Stamps:
         self._system_at = 0.0
         self._system_erasures = ""
         self._system_kept_s = _SYSTEM_KEPT_S[0]
+        self._system_took_s = 0.0
         # Users without cells have an entry, too.
         self._users: dict[int, _User] = {}
         self._changes = 0
@@ -126,6 +127,11 @@ class Stamps:
         """What is not to be shown of a user, as it was read for `of_user`."""
         return self._erased.get(user_id, {})
 
+    async def has_erased(self) -> bool:
+        """Whether anything of anybody may be erased, as of a second ago or later."""
+        await self._keep_up(_ERASURES_KEPT_S)
+        return any(self._erased.values()) or not self._progress.limits
+
     def forget(self) -> None:
         """Read everything anew before the next answer."""
         self._read_at, self._system = float("-inf"), None
@@ -151,9 +157,8 @@ class Stamps:
         rows = await questions.system_stamps(self._asker, past_end(self._clock() + HOUR_S))
         past = tuple((row["source"], progress.mark(row["source"], row["newest"])) for row in rows)
         self._system_at, self._system_erasures = read_at, progress.erasures
-        stamp = (*sorted(progress.limits.items()), progress.erasures)
-        has_erased = any(self._erased.values()) or not progress.limits
-        return Reading(progress.fresh, stamp, past, has_erased=has_erased)
+        self._system_took_s = 0.0
+        return Reading(progress.fresh, (*sorted(progress.limits.items()), progress.erasures), past)
 
     def take_changed(self) -> set[int]:
         """The known users that have changed since this was called last."""
@@ -161,9 +166,9 @@ class Stamps:
         return changed
 
     def took(self, seconds: float) -> None:
-        """How long somebody waited until an answer about the system was computed, after others that
-        were asked for before; the longest wait counts for most."""
-        wanted = max(seconds / _SYSTEM_SHARE, self._system_kept_s * 0.9)
+        """How long an answer about the system took to compute; those of one reading add up."""
+        self._system_took_s += seconds
+        wanted = max(self._system_took_s / _SYSTEM_SHARE, self._system_kept_s * 0.9)
         self._system_kept_s = min(max(wanted, _SYSTEM_KEPT_S[0]), _SYSTEM_KEPT_S[1])
 
     async def _keep_up(self, kept_s: float = KEPT_S) -> None:

@@ -6,7 +6,7 @@ Sums of the past are kept for as long as nothing in it changes; the last days ar
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from query_api import questions, slots
 from query_api.kept import KeptNumbers
@@ -18,13 +18,22 @@ from query_api.zones import DAY_S, LocalClock
 
 
 class SystemUsage:
-    """Asks about the system as of a reading, at `now`; every method raises `UnavailableError`."""
+    """Asks about the system as of a reading, at `now`; every method raises `UnavailableError`.
 
-    def __init__(self, asker: ColumnAsker, kept: KeptNumbers, reading: Reading, now: float) -> None:
+    `has_erased` is asked whether rows may be erased, right before some are read."""
+
+    def __init__(
+        self,
+        asker: ColumnAsker,
+        kept: KeptNumbers,
+        reading: Reading,
+        now: float,
+        has_erased: Callable[[], Awaitable[bool]],
+    ) -> None:
         self._asker = asker
         self._kept = kept
         self._past = reading.past
-        self._has_erased = reading.has_erased
+        self._has_erased = has_erased
         self._overdue_before = reading.fresh.overdue_before
         self._cut = past_end(now)
 
@@ -60,8 +69,9 @@ class SystemUsage:
 
     async def comparison(self, start: int, end: int, page: Page, top: int) -> Rows:
         """A page of the users side by side, and the `top` who cost most."""
+        has_erased = await self._has_erased()
         return await questions.user_comparison(
-            self._asker, start, end, page, top, has_erased=self._has_erased
+            self._asker, start, end, page, top, has_erased=has_erased
         )
 
     async def _past_slots(self, start: int, end: int, width: int, days: tuple[int, ...]) -> Slots:

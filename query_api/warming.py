@@ -58,8 +58,9 @@ class Warmer:
             self._forget(next(iter(self._asked)))
 
     def knows(self, user_id: int | None, name: Hashable) -> bool:
-        """Whether somebody asked it a short while ago, so that its answer is kept or computed."""
-        return (user_id, name) in self._asked
+        """Whether somebody asked it a short while ago, so that its answer is probably kept."""
+        asked = self._asked.get((user_id, name))
+        return asked is not None and 0 <= self._clock() - asked[0] < _RECENT_S
 
     async def run(self) -> None:
         """Compute again and again what was asked a short while ago."""
@@ -77,9 +78,13 @@ class Warmer:
             self._ready.pop(key, None)
         for some in _in_parts(users):
             await asyncio.gather(*(self._compute(key, now) for key in some))
-        # One at a time, as they are computed: whoever asks waits for one of them at most.
+        # One at a time, as they are computed: whoever asks waits for one of them at most. What is
+        # kept takes no time, so the next step goes on from there.
+        until = self._clock() + _PERIOD_S
         for key in self._keys(None):
-            await self._compute(key, now)
+            await self._compute(key, self._clock())
+            if not 0 <= until - self._clock() <= _PERIOD_S:
+                break
         boundary = int(now // BUCKET_S + 1) * BUCKET_S
         if boundary - now < _AHEAD_S:
             await self._prepare(boundary)

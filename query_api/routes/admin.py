@@ -61,7 +61,8 @@ async def system_sms_analytics(
 
     def make(reading: Reading, now: float) -> Awaitable[SystemAnalytics]:
         period = parameters.period(now)
-        asked = SystemUsage(backend.pool, backend.numbers, reading, now)
+        has_erased = backend.stamps.has_erased
+        asked = SystemUsage(backend.pool, backend.numbers, reading, now, has_erased)
         return system_analytics(asked, period, comparison, reading.fresh, now)
 
     return await answer(backend, request, None, now, make)

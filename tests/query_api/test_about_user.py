@@ -43,7 +43,7 @@ class Scene:
         self.asked: list[str] = []
         self.cancelled = 0
         self.is_slow = False
-        self.is_shared = self.is_warm = False
+        self.is_shared = self.is_warm = self.is_changed = False
         self.looked_up: Any = lambda: None
         self.now = _NOW
 
@@ -55,7 +55,8 @@ class Scene:
         if question == "erased_users":
             return self.erased
         if question == "changed_users":
-            return []
+            row = {"user_id": _USER, "source": 1, "newest": 60, "oldest": int(self.now)}
+            return [row] if self.is_changed else []
         assert question == "user_stamps"
         await asyncio.sleep(0.005)
         own = [{"user_id": _USER, "source": 1, "newest": self.version, "messages": 9}]
@@ -148,6 +149,24 @@ def test_what_does_not_hold_is_given_up() -> None:
         assert await _answer(backend) == 200
         assert scene.asked == ["user_counterparties"] * 2
         assert scene.cancelled == 1
+
+    asyncio.run(story())
+
+
+def test_whoever_computes_ahead_takes_nothing_from_who_waits() -> None:
+    async def story() -> None:
+        scene = Scene()
+        backend = await _warm(scene)
+        again: list[Any] = []
+        backend.warmer.asked = lambda *asked: again.append(asked[-1])  # type: ignore[method-assign]
+        scene.is_slow = True
+        asking = asyncio.create_task(_answer(backend))
+        await asyncio.sleep(0.02)  # He is looked up and waits for what was begun.
+        scene.progress, scene.is_changed = 90, True
+        scene.now += 0.6
+        await asyncio.gather(asking, again[0](scene.now))
+        assert scene.cancelled == 0
+        assert scene.asked == ["user_counterparties"] * 2
 
     asyncio.run(story())
 

@@ -389,6 +389,7 @@ def test_an_erasure_makes_other_stamps_and_says_what_is_not_to_be_shown() -> Non
     async def story() -> None:
         stamps = Stamps(tables, clock)
         before = [await stamps.of_user(2), await stamps.of_user(3), await stamps.of_system()]
+        assert not await stamps.has_erased()
         tables.erased = [{"user_id": 2, "source": 1, "position": 40, "changed_ms": 5}]
         tables.erasures = "5 1"
         stamps.forget()
@@ -400,7 +401,7 @@ def test_an_erasure_makes_other_stamps_and_says_what_is_not_to_be_shown() -> Non
         ]
         assert stamps.erased_before(2) == {1: 40}
         assert stamps.erased_before(3) == {}
-        assert (before[-1].has_erased, after[-1].has_erased) == (False, True)
+        assert await stamps.has_erased()
         # Nothing new is asked while the text is the same.
         tables.asked.clear()
         clock.now += 1

@@ -73,6 +73,24 @@ def test_the_system_comes_behind_users_and_one_question_at_a_time() -> None:
     assert computing == ["begun", "done"] * 3
 
 
+def test_a_long_pass_of_the_system_ends() -> None:
+    scene = Scene()
+    computed: list[str] = []
+
+    def again(name: str) -> Callable[[float], Awaitable[None]]:
+        async def compute(at: float) -> None:
+            assert at == scene.now
+            computed.append(name)
+            scene.now += 0.2
+
+        return compute
+
+    for name in "abcd":
+        scene.warmer.asked(None, name, again(name))
+    scene.step()
+    assert len(computed) == 2
+
+
 def test_what_nobody_asks_any_more_is_forgotten() -> None:
     scene = Scene()
     scene.ask(None, "system")
