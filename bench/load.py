@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import resource
 import sys
 import time
@@ -126,5 +125,6 @@ def _cpu_s() -> float:
 
 if __name__ == "__main__":
     found = uvloop.run(Run(json.loads(Path(sys.argv[1]).read_text())).run())
-    os.set_blocking(sys.stdout.fileno(), True)  # More than a pipe holds at once.
-    print(json.dumps(found))
+    # Where Python does not buffer its output, what is more than a pipe holds may be cut off.
+    with open(sys.stdout.fileno(), "w", closefd=False) as whole:
+        print(json.dumps(found), file=whole)
