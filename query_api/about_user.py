@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable
 
 from fastapi import Request, Response
 from pydantic import BaseModel
@@ -64,16 +64,13 @@ class _Question:
     def begin(self, period: Period, now: float) -> None:
         """Begin to read savings where the user has to be looked up."""
         if seen := self._backend.stamps.seen(self._user_id):
-            user = self._known(now, seen.erased_before)
-            asked = self._usage(user, seen.progress.fresh)
+            asked = self._usage(Reading(seen.progress.fresh, None), seen.erased_before, now)
             self._begun = seen, asked.begin_savings(period.start, period.end)
 
     def make(self, reading: Reading, now: float) -> Awaitable[BaseModel]:
         """The answer of `now`, from tables that are as `reading` says or newer."""
         erased_before = dict(self._backend.stamps.erased_before(self._user_id))
-        marks = (reading.past, reading.lately, reading.stamp)
-        user = self._known(now, erased_before, *marks, has_few=reading.has_few)
-        asked = self._usage(user, reading.fresh, self._good())
+        asked = self._usage(reading, erased_before, now, self._good())
         period = self._parameters.period(now)
         retention = self._backend.settings.rollup_retention_days
         return self._shape(asked, self._user_id, period, reading.fresh, now, retention)
@@ -94,18 +91,10 @@ class _Question:
             self.end()
         return None
 
-    def _usage(self, user: Known, fresh: Freshness, begun: Begun | None = None) -> UserUsage:
-        return UserUsage(self._backend.tables, self._backend.numbers, user, fresh, begun)
-
-    def _known(
-        self,
-        now: float,
-        erased_before: ErasedBefore,
-        past: Hashable = None,
-        lately: Hashable = None,
-        stamp: Hashable = None,
-        *,
-        has_few: bool = False,
-    ) -> Known:
+    def _usage(
+        self, reading: Reading, erased_before: ErasedBefore, now: float, begun: Begun | None = None
+    ) -> UserUsage:
+        marks = (reading.past, reading.lately, reading.stamp)
         days = (past_end(now), today_start(now))
-        return Known(self._user_id, past, lately, stamp, erased_before, *days, has_few)
+        user = Known(self._user_id, *marks, erased_before, *days, reading.has_few)
+        return UserUsage(self._backend.tables, self._backend.numbers, user, reading.fresh, begun)

@@ -133,8 +133,8 @@ def test_the_next_quarter_is_prepared_in_the_last_minute() -> None:
     scene.changed = {1}
     scene.step()
     ahead = _QUARTER + 900
-    of_user = [one for one in scene.computed if one[0] != "system"]
-    assert of_user == [("usage of 1", scene.now), ("usage of 1", ahead)]
+    usage = "usage of 1"
+    assert scene.computed == [(usage, scene.now), ("system", scene.now), (usage, ahead)]
 
 
 def test_memory_is_bounded() -> None:
