@@ -18,7 +18,7 @@ from query_api.comparison import comparison_of
 from query_api.cursor import CursorSigner
 from query_api.freshness import freshness
 from query_api.kept import KeptNumbers
-from query_api.known import MOST_FEW, Known, past_end, today_start
+from query_api.known import Known, past_end, today_start
 from query_api.parameters import SystemParameters
 from query_api.questions import Columns, Rows
 from query_api.stamps import Reading
@@ -54,7 +54,7 @@ def seconds(platform: Platform, path: str, user: int) -> float:
     """How long the queries of a route take, all at the same time, their answers left unread."""
     recorder = _Recorder(platform.client)
     asyncio.run(_answer(recorder, path, user))
-    asked = recorder.asked[2:]  # without progress and stamps, which `_answer` asked first
+    asked = recorder.asked[1:]  # without the progress, which `_answer` asked first
     clients = platform.clients(len(asked))
 
     def run(place: int) -> None:
@@ -76,15 +76,13 @@ async def _answer(asker: _Recorder, path: str, user: int) -> None:
     parts = urlsplit(path)
     parameters = SystemParameters.model_validate(dict(parse_qsl(parts.query)))
     fresh, now = freshness(await questions.source_progress(asker)), time.time()
-    messages = sum(row["messages"] for row in await questions.user_stamps(asker, [user]))
     period = parameters.period(now)
     if parts.path.startswith("/admin"):
         comparison = comparison_of(parameters, CursorSigner(b"bench"))
         system = SystemUsage(asker, KeptNumbers(0), Reading(fresh, None), now, _nothing_erased)
         await system_analytics(system, period, comparison, fresh, now)
         return
-    has_few = messages <= MOST_FEW
-    known = Known(user, 0, 0, 0, {}, past_end(now), today_start(now), has_few)
+    known = Known(user, 0, 0, 0, {}, past_end(now), today_start(now))
     asked = UserUsage(UserTables(asker), KeptNumbers(0), known, fresh)
     shape = user_costs if parts.path.endswith("costs") else user_analytics
     await shape(asked, user, period, fresh, now, _RETENTION_DAYS)

@@ -32,7 +32,7 @@ async def answer(
     `make` computes the answer; its path, query, user and `now`'s quarter of an hour name it. Raises
     `UnavailableError`.
     """
-    name = name_of(request)
+    name = (request.scope["path"], request.scope["query_string"])
 
     async def again(at: float) -> None:
         await _keep(backend, name, user_id, at, make, is_asked=False)
@@ -45,11 +45,6 @@ async def answer(
     generated_at, as_of = (_TIME.dump_json(moment) for moment in (utc(now), fresh.data_as_of))
     body = b'%s,"generated_at":%s,"data_as_of":%s}' % (kept.body, generated_at, as_of)
     return Response(body, 200, headers, media_type="application/json")
-
-
-def name_of(request: Request) -> tuple[str, bytes]:
-    """What names a question: its path and query."""
-    return request.scope["path"], request.scope["query_string"]
 
 
 async def _keep(
@@ -105,8 +100,7 @@ async def _system_turn(backend: Backend) -> AsyncIterator[None]:
 
 async def shown_of(backend: Backend, user_id: int) -> Shown:
     """What asks about a user when no answer is kept."""
-    await backend.stamps.of_user(user_id)
-    return Shown(backend.pool, backend.stamps.erased_before(user_id))
+    return Shown(backend.pool, await backend.stamps.erased_before(user_id))
 
 
 def _is_known(request: Request, etag: str) -> bool:

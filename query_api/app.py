@@ -41,6 +41,7 @@ from query_api.shared_answers import RedisAnswers
 from query_api.stamps import Stamps
 from query_api.tables import UserTables
 from query_api.tokens import Tokens
+from query_api.versions import UserVersions
 from query_api.warming import Warmer
 from schemas.settings import clickhouse_arguments
 
@@ -72,7 +73,8 @@ def create_app(
         keys = _keys(settings, metrics, clock)
         rates = RateWatch(pool, settings, metrics, clock)
         watched = [part for part in (rates, redis, keys) if not isinstance(part, SharedKey | None)]
-        stamps = Stamps(stamp_pool, clock)
+        shared = _shared(settings, redis)
+        stamps = Stamps(stamp_pool, clock, UserVersions(stamp_pool) if shared else None)
         warmer = Warmer(clock, stamps.take_changed, pool.has_room)
         app.state.backend = Backend(
             settings=settings,
@@ -85,7 +87,7 @@ def create_app(
             users=Limiter("user", settings.user_requests_per_minute, clock, redis),
             stamps=stamps,
             system_turn=asyncio.Lock(),
-            cache=AnswerCache(settings.cache_mb * 1_000_000, metrics, _shared(settings, redis)),
+            cache=AnswerCache(settings.cache_mb * 1_000_000, metrics, shared),
             numbers=KeptNumbers(settings.cache_mb * 1_000_000),
             tables=UserTables(pool),
             warmer=warmer,

@@ -28,8 +28,6 @@ def past_end(now: float) -> int:
 
 
 PAST, LATELY, TODAY = range(3)
-MOST_FEW = 3_000
-"""A user who has no more messages has few cells."""
 
 
 @dataclass(frozen=True)
@@ -51,23 +49,21 @@ class Known:
     """A user, and the marks of his three parts of time.
 
     `past` changes when anything before `cut` did, `lately` when anything before `today` did,
-    `stamp` when anything at all did; of what is before `erased_before` nothing is read. `has_few`:
-    whether there are few cells, `MOST_FEW` messages or so.
+    `latest` when anything at all did; of what is before `erased_before` nothing is read.
     """
 
     user_id: int
     past: Hashable
     lately: Hashable
-    stamp: Hashable
+    latest: Hashable
     erased_before: ErasedBefore
     cut: int
     today: int
-    has_few: bool = False
 
     def parts(self, start: int, end: int) -> Parts:
         """The pieces of [start, end)."""
         cuts = (start, *(min(max(start, cut), end) for cut in (self.cut, self.today)), end)
-        marks = (self.past, self.lately, self.stamp)
+        marks = (self.past, self.lately, self.latest)
         pieces = zip(marks, cuts, cuts[1:], strict=False)
         every = (Part(number, *piece) for number, piece in enumerate(pieces))
         return {part.number: part for part in every if part.start < part.end}

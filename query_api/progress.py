@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from query_api.freshness import Freshness, freshness
-from query_api.questions import ErasedBefore, Rows
+from query_api.questions import Rows
 from schemas.units import position, source_epoch
 
 _UNKNOWN = Freshness(None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Progress:
-    """How fresh the tables are, and up to which position the cells of each source are whole."""
+    """How fresh the tables are, and up to which position the cells of each source are whole; each
+    reading is one of its own."""
 
     fresh: Freshness = _UNKNOWN
     limits: Mapping[int, int] = field(default_factory=dict)
@@ -46,15 +47,3 @@ class Progress:
         """
         limit = self.limit(source)
         return 2 * version if limit is None or version < limit else 2 * limit - 1
-
-    def agrees(self, source: int, mark: int) -> bool:
-        """Whether a later mark is the one of this progress: nothing has become whole since."""
-        return self.mark(source, (mark + 1) // 2) == mark
-
-
-@dataclass(frozen=True)
-class Seen:
-    """How the tables were before something of a user was read, and what was left out as erased."""
-
-    progress: Progress
-    erased_before: ErasedBefore

@@ -75,7 +75,8 @@ class RecentCells:
 
     @property
     def _todays_key(self) -> Hashable:
-        return ("cells", self._user.user_id, self._user.stamp, self._user.today)
+        user = self._user
+        return user.key("cells", Part(TODAY, user.latest, user.today, FOREVER))
 
 
 def _slots(found: Cells) -> Tables:

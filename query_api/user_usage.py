@@ -6,14 +6,12 @@ Sums of the past are kept for as long as they stand; those of the last days are 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from query_api import cells, counterparties, questions, slots
-from query_api.begun import Begun
 from query_api.cells import Cells
 from query_api.counterparties import Counterparties
-from query_api.few_cells import FewCells
 from query_api.freshness import Freshness
 from query_api.kept import KeptNumbers
 from query_api.known import PAST, Known, Parts
@@ -33,7 +31,6 @@ class UserUsage:
         kept: KeptNumbers,
         user: Known,
         fresh: Freshness,
-        begun: Begun | None = None,
     ) -> None:
         overdue_before = fresh.overdue_before
         if 0 < overdue_before < user.cut:
@@ -42,8 +39,6 @@ class UserUsage:
         self._tables = tables
         self._kept = kept
         self._user = user
-        self._begun = begun
-        self._few = FewCells(tables, kept, user) if user.has_few else None
         self._recent = RecentCells(tables, kept, user)
 
     async def totals(
@@ -62,9 +57,6 @@ class UserUsage:
         No slot is cut by a local hour or by one of `bounds`. What is kept is of whole UTC days and
         so outlives a range that moves on with each quarter of an hour.
         """
-        if self._few:
-            found = await self._few.since(min(clock.start, start))
-            return slots.slots_of(found), cells.breakdown(found.between(start, end))
         over_time = self._user.parts(clock.start // DAY_S * DAY_S, clock.end)
         of_kinds = self._user.parts(start, end)
         past, (kinds, recent) = await asyncio.gather(
@@ -82,21 +74,12 @@ class UserUsage:
         kept = {number: self._kept.get(key) for number, key in keys.items()}
         found = {number: Counterparties(*own) for number, own in kept.items() if own}
         if missing := [parts[number] for number in parts if number not in found]:
-            read = await self._counterparties(missing[0].start, missing[-1].end)
+            span = (missing[0].start, missing[-1].end)
+            read = await self._tables.counterparties(self._user, *span)
             for number in (part.number for part in missing):
                 found[number] = read.get(number, counterparties.NONE)
                 self._kept.put(keys[number], (found[number].numbers,))
         return counterparties.savings(counterparties.joined(*found.values()), least, rows)
-
-    def begin_savings(self, start: int, end: int) -> Begun:
-        """Begin to read what `savings` needs where nothing is kept."""
-        return Begun(self._tables, self._user, start, end)
-
-    async def _counterparties(self, start: int, end: int) -> Mapping[int, Counterparties]:
-        found = await self._begun.of(self._user, start, end) if self._begun else None
-        if found is None:
-            found = await self._tables.counterparties(self._user, start, end)
-        return found
 
     async def _past_slots(self, parts: Parts, width: int, bounds: Sequence[int]) -> Slots:
         if (part := parts.get(PAST)) is None:

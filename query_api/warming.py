@@ -57,11 +57,6 @@ class Warmer:
         if len(self._asked) > MAX_QUESTIONS:
             self._forget(next(iter(self._asked)))
 
-    def knows(self, user_id: int | None, name: Hashable) -> bool:
-        """Whether somebody asked it a short while ago, so that its answer is probably kept."""
-        asked = self._asked.get((user_id, name))
-        return asked is not None and 0 <= self._clock() - asked[0] < _RECENT_S
-
     async def run(self) -> None:
         """Compute again and again what was asked a short while ago."""
         while True:

@@ -95,9 +95,7 @@ async def user_sms_costs(
     parameters: Annotated[RangeParameters, Query()],
 ) -> Response:
     """The answer that the user gets from `/me/sms-costs`."""
-    return await answer_about_user(
-        backend, request, user_id, parameters, user_costs, has_savings=True
-    )
+    return await answer_about_user(backend, request, user_id, parameters, user_costs)
 
 
 @router.get("/api/v1/analytics/admin/sms-performance", summary="The system right now")

@@ -57,9 +57,7 @@ async def my_sms_costs(
     parameters: Annotated[RangeParameters, Query()],
 ) -> Response:
     """Where the money went, the trend with a projection, and ways to spend less."""
-    return await answer_about_user(
-        backend, request, principal.user_id, parameters, user_costs, has_savings=True
-    )
+    return await answer_about_user(backend, request, principal.user_id, parameters, user_costs)
 
 
 @router.get("/api/v1/analytics/me/messages", summary="My messages")

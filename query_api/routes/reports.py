@@ -85,8 +85,7 @@ async def _usage_report(
 
 async def owner_of(backend: Backend, user_id: int) -> Owner:
     """Whose rows a report is to have, and which of them."""
-    await backend.stamps.of_user(user_id)
-    return Owner(user_id, backend.stamps.erased_before(user_id))
+    return Owner(user_id, await backend.stamps.erased_before(user_id))
 
 
 async def as_download(

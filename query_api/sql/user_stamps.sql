@@ -3,11 +3,10 @@
 -- Parameters:
 --   users                         whose
 -- Units: newest is the position of the last event that changed any of the user's cells; every event
---   that changes one of his cells changes the cell of its day. messages: at least as many as he has;
---   rows that are not merged yet count as well.
-SELECT user_id, source, max(version) AS newest, sum(messages) AS messages
+--   that changes one of his cells changes the cell of its day.
+SELECT user_id, source, max(version) AS newest
 FROM user_usage_1d
 WHERE user_id IN {users:Array(UInt64)}
 GROUP BY user_id, source
--- One thread: it reads little, and nothing else of the answer runs meanwhile.
+-- One thread: it reads little.
 SETTINGS max_threads = 1

@@ -8,7 +8,7 @@ from query_api.known import LATELY, PAST, TODAY, Known, Part, past_end, today_st
 from query_api.zones import DAY_S
 
 _NOW = 100 * DAY_S + 5_000
-_USER = Known(7, "past", "lately", "stamp", {}, past_end(_NOW), today_start(_NOW))
+_USER = Known(7, "past", "lately", "latest", {}, past_end(_NOW), today_start(_NOW))
 
 
 def test_the_past_ends_at_midnight_before_the_72_hours_of_receipts() -> None:
@@ -31,7 +31,7 @@ def test_the_past_ends_at_midnight_before_the_72_hours_of_receipts() -> None:
 def test_the_pieces_of_a_range(
     start_day: int, end_day: int, pieces: dict[int, tuple[int, int]]
 ) -> None:
-    marks = {PAST: "past", LATELY: "lately", TODAY: "stamp"}
+    marks = {PAST: "past", LATELY: "lately", TODAY: "latest"}
     wanted = {
         number: Part(number, marks[number], first * DAY_S, last * DAY_S)
         for number, (first, last) in pieces.items()

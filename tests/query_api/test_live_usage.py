@@ -58,12 +58,10 @@ def test_a_case(path: Path, lasting_client: Client) -> None:
     parameters = {name: value(given) for name, given in case["parameters"].items()}
     wanted = [expected(row) for row in case["expect"]]
     cuts = list(_cuts(path.parent.name, parameters, case.get("rows", {})))
-    # Few cells are those of a quarter of an hour, all of them.
-    few = (False,) if "user_usage_1d" in case.get("rows", {}) else (False, True)
-    for (cut, today), has_few, with_times in product(cuts, few, (True, False)):
+    for (cut, today), with_times in product(cuts, (True, False)):
         asker, kept = Asker(lasting_client), KeptNumbers(1_000_000)
         shown = list if with_times else _without_times
-        for user in _known(parameters, cut, today, has_few=has_few):
+        for user in _known(parameters, cut, today):
             asked = _found(path.parent.name, asker, kept, parameters, user, with_times)
             found = [without_zeros(row) for row in asyncio.run(asked)]
             assert shown(found) == shown(wanted), (cut, today, user, with_times)
@@ -71,11 +69,11 @@ def test_a_case(path: Path, lasting_client: Client) -> None:
         assert is_asked or cut >= parameters["end"]
 
 
-def _known(parameters: dict[str, Any], cut: int, today: int, *, has_few: bool) -> Iterator[Known]:
+def _known(parameters: dict[str, Any], cut: int, today: int) -> Iterator[Known]:
     """The user when nothing of him is kept, and when only what is of today has to be read."""
     erased = yaml.safe_load(parameters.get("erased_before", "{}").replace(":", ": "))
-    for stamp in range(2):
-        yield Known(parameters["user_id"], 0, 0, stamp, erased, cut, today, has_few)
+    for latest in range(2):
+        yield Known(parameters["user_id"], 0, 0, latest, erased, cut, today)
 
 
 def _cuts(kind: str, parameters: dict[str, Any], rows: dict[str, Any]) -> Iterator[tuple[int, int]]:

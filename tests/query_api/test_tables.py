@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable, Mapping
-from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,7 +11,6 @@ import numpy as np
 import pytest
 
 from query_api import cells
-from query_api.few_cells import FewCells
 from query_api.freshness import OVERDUE_S, Freshness
 from query_api.kept import KeptNumbers
 from query_api.known import Known
@@ -88,13 +86,12 @@ def _spans(asked: Mapping[str, Any]) -> list[tuple[int, int]]:
 def _known(
     user_id: int,
     *,
-    stamp: Hashable = 0,
+    latest: Hashable = 0,
     lately: Hashable = 0,
     past: Hashable = 0,
     erased_before: ErasedBefore | None = None,
-    has_few: bool = False,
 ) -> Known:
-    return Known(user_id, past, lately, stamp, erased_before or {}, _CUT, _TODAY, has_few)
+    return Known(user_id, past, lately, latest, erased_before or {}, _CUT, _TODAY)
 
 
 def _messages(found: cells.Cells) -> list[int]:
@@ -240,31 +237,31 @@ def test_everything_new_is_read_at_once() -> None:
 def test_a_new_message_costs_what_is_of_today() -> None:
     scene = Scene()
     scene.ask(_END)
-    assert scene.ask(_END, stamp=1) == _RECENT
+    assert scene.ask(_END, latest=1) == _RECENT
     assert scene.asker.spans == {
         "user_cells": [(_TODAY, FOREVER)],
         "user_counterparties": [(_TODAY, _END)],
     }
-    assert scene.ask(_END, stamp=1) == []
+    assert scene.ask(_END, latest=1) == []
 
 
 def test_a_new_quarter_costs_next_to_nothing() -> None:
     scene = Scene()
     scene.ask(_END)
-    scene.ask(_END, stamp=1)
-    assert scene.ask(_END + 900, stamp=1) == ["user_counterparties"]
+    scene.ask(_END, latest=1)
+    assert scene.ask(_END + 900, latest=1) == ["user_counterparties"]
     assert scene.asker.spans == {"user_counterparties": [(_TODAY, _END + 900)]}
 
 
 def test_what_changes_an_earlier_day_costs_the_days_that_are_not_past() -> None:
     scene = Scene()
     scene.ask(_END)
-    assert scene.ask(_END, stamp=1, lately=1) == _RECENT
+    assert scene.ask(_END, latest=1, lately=1) == _RECENT
     assert scene.asker.spans == {
         "user_cells": [_LATE],
         "user_counterparties": [(_CUT, _END)],
     }
-    assert scene.ask(_END, stamp=2, lately=2, past=1) == sorted([*_RECENT, *_PAST])
+    assert scene.ask(_END, latest=2, lately=2, past=1) == sorted([*_RECENT, *_PAST])
 
 
 def test_sums_without_times_are_not_taken_for_those_with_them() -> None:
@@ -296,50 +293,3 @@ def test_where_the_tables_are_days_behind_less_is_past(behind_s: int, cut: int) 
     scene.ask(_END, as_of=_CUT + OVERDUE_S - behind_s)
     assert scene.asker.spans["user_cells"] == [_EDGE, (cut, FOREVER)]
     assert scene.asker.spans["user_slots"][0][1] == scene.asker.spans["user_days"][0][1] == cut
-
-
-_CELLS = ["user_cells"]
-
-
-def _few(scene: Scene, end: int = _END, **known: Any) -> list[str]:
-    """What is asked of one with few cells, but for his savings."""
-    found = scene.ask(end, has_few=True, **known)
-    return [name for name in found if name != "user_counterparties"]
-
-
-def test_few_cells_are_read_at_once_for_all_ranges() -> None:
-    scene = Scene()
-    assert _few(scene) == _CELLS
-    assert scene.asker.spans["user_cells"] == [(_CUT - 64 * DAY_S, FOREVER)]
-    assert _few(scene, _END + 900) == []
-    assert _few(scene, _CUT) == []
-
-
-def test_of_few_cells_those_that_changed_and_later_ones_are_read_again() -> None:
-    scene = Scene()
-    _few(scene)
-    for marks, since in (
-        ({"stamp": 1}, _TODAY),
-        ({"stamp": 2, "lately": 1}, _CUT),
-        ({"stamp": 3, "lately": 2, "past": 1}, _CUT - 64 * DAY_S),
-        ({"stamp": 3, "lately": 2, "past": 1, "erased_before": {0: 5}}, _CUT - 64 * DAY_S),
-    ):
-        assert _few(scene, **marks) == _CELLS
-        assert scene.asker.spans["user_cells"] == [(since, FOREVER)]
-        assert _few(scene, **marks) == []
-
-
-@pytest.mark.parametrize(
-    ("days", "since"),
-    [(64, _CUT - 64 * DAY_S), (65, _CUT - 192 * DAY_S), (192, _CUT - 192 * DAY_S), (193, 0)],
-)
-def test_few_cells_are_read_from_one_of_few_days_on(days: int, since: int) -> None:
-    async def story() -> None:
-        asker = Asker()
-        user = replace(_known(7, has_few=True), cut=_CUT + 200 * DAY_S, today=_TODAY + 200 * DAY_S)
-        few = FewCells(UserTables(asker), KeptNumbers(0), user)
-        await few.since(user.cut - days * DAY_S)
-        asker.names()
-        assert asker.spans["user_cells"] == [(since and since + 200 * DAY_S, FOREVER)]
-
-    asyncio.run(story())

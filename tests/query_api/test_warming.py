@@ -100,8 +100,6 @@ def test_what_nobody_asks_any_more_is_forgotten() -> None:
     scene.now += 10
     scene.changed = {1}
     assert scene.step() == ["usage of 1"]
-    assert scene.warmer.knows(1, "usage of 1")
-    assert not scene.warmer.knows(None, "system")
     scene.now += 10
     scene.changed = {1}
     assert scene.step() == []
