@@ -70,11 +70,6 @@ class AnswerCache:
         self._bytes = 0
         self._flights: dict[Hashable, _Flight] = {}
 
-    @property
-    def is_shared(self) -> bool:
-        """Whether another process's answers are seen as well."""
-        return self._shared is not None
-
     async def get(
         self, key: Hashable, make: Callable[[], Awaitable[BaseModel]], *, is_asked: bool = True
     ) -> Kept:

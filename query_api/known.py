@@ -71,4 +71,5 @@ class Known:
     def key(self, name: str, part: Part, *more: Hashable) -> Hashable:
         """What is kept of the user in a piece of time, by its name, for as long as that stands."""
         erased = tuple(sorted(self.erased_before.items()))
-        return (name, self.user_id, part.mark, erased, part.start, part.end, *more)
+        # Marks of different parts may be the same number, and mean another thing.
+        return (name, self.user_id, part.number, part.mark, erased, part.start, part.end, *more)

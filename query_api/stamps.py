@@ -2,8 +2,8 @@
 
 Asked before every answer, so it has to be cheap: a few times a second, however many ask, the
 progress is read, and then which users the positions since the last time have changed. That goes on
-beside those who ask, as long as there are any, so that neither a kept answer nor a user of whom
-nobody asked yet waits for anything: he is given a number, and another one as soon as he changes.
+beside those who ask, as long as there are any, so that a kept answer waits for nothing. Nor does a
+user of whom nobody asked yet: he is given a number, and another one as soon as he changes.
 """
 
 from __future__ import annotations
@@ -79,6 +79,8 @@ class Stamps:
         self._versions = versions
         self._progress = Progress()
         self._read_at = float("-inf")
+        self._is_forgotten = False
+        self._day = 0
         self._system: Reading | None = None
         self._system_turn = asyncio.Lock()
         self._system_at = 0.0
@@ -95,7 +97,7 @@ class Stamps:
         self._round: asyncio.Task[None] | None = None
 
     async def of_user(self, user_id: int) -> Reading:
-        """The last change of a user's cells."""
+        """How the tables are for a user. Raises `UnavailableError`."""
         erased_before = await self.erased_before(user_id)
         # Nothing is read of a new one: whatever changes after this progress will be reported.
         user, progress = self._users.get(user_id) or self._add(user_id), self._progress
@@ -125,7 +127,7 @@ class Stamps:
 
     def forget(self) -> None:
         """Read everything anew before the next answer."""
-        self._read_at, self._system = float("-inf"), None
+        self._read_at, self._is_forgotten, self._system = float("-inf"), True, None
 
     async def of_system(self) -> Reading:
         """The positions up to which the system's totals have come, at most once a second.
@@ -173,6 +175,8 @@ class Stamps:
         # Whoever comes between a round's end and its callbacks must not get it without waiting.
         if self._round is None or self._round.done():
             self._round = asyncio.create_task(self._read())
+            # Where nobody waits, nobody needs to hear of its failure: the reading grows old.
+            self._round.add_done_callback(lambda done: done.cancelled() or done.exception())
         return self._round
 
     def _is_older_than(self, seconds: float) -> bool:
@@ -182,31 +186,39 @@ class Stamps:
     async def _next_round(self) -> None:
         # Shielded: the others still wait when this one is cancelled.
         await asyncio.shield(self._begin_round())
+        if self._is_forgotten:  # It had begun before.
+            await asyncio.shield(self._begin_round())
 
     async def _read(self) -> None:
-        begin = self._clock()
-        await self._advance()
-        self._read_at = begin
+        self._is_forgotten, begin = False, self._clock()
+        await self._advance(today_start(begin))
+        if not self._is_forgotten:
+            self._read_at = begin
 
-    async def _advance(self) -> None:
-        """Read the progress and, behind the last one, the users that changed."""
+    async def _advance(self, day: int) -> None:
+        """Read the progress, and behind the last one what is erased and which users changed."""
         before, now = self._progress, Progress.of(await questions.source_progress(self._asker))
-        if not (before.limits and now.limits):
-            self._users.clear()  # Nothing says who has changed.
-        elif self._users and (since := _moved(before, now)):
-            self._mark(await questions.changed_users(self._asker, since, MAX_CHANGES + 1))
         if now.erasures != before.erasures:
-            rows = await questions.erased_users(self._asker, self._erased_ms)
-            for row in rows:
-                erased = self._erased.setdefault(row["user_id"], {})
-                erased[row["source"]] = row["position"]
-                # Rows become visible in another order than their times.
-                self._erased_ms = row["changed_ms"] - _REREAD_MS
-        self._progress = now
+            await self._read_erasures()
+        changed: Rows = []
+        # An epoch that has ended may have gone on since the last reading, or nothing is known.
+        is_told = before.limits and before.limits.keys() <= now.limits.keys()
+        if is_told and self._users and (since := _moved(before, now)):
+            changed = await questions.changed_users(self._asker, since, MAX_CHANGES + 1)
+        # At the same instant, so that whoever asks gets a number of before with that progress.
+        if not is_told or day != self._day or len(changed) > MAX_CHANGES:
+            self._users.clear()
+        self._mark(changed)
+        self._progress, self._day = now, day
+
+    async def _read_erasures(self) -> None:
+        for row in await questions.erased_users(self._asker, self._erased_ms):
+            erased = self._erased.setdefault(row["user_id"], {})
+            erased[row["source"]] = row["position"]
+            # Rows become visible in another order than their times.
+            self._erased_ms = row["changed_ms"] - _REREAD_MS
 
     def _mark(self, changed: Rows) -> None:
-        if len(changed) > MAX_CHANGES:
-            self._users.clear()
         # Whoever asks meanwhile may be a little ahead of this clock.
         ahead = self._clock() + HOUR_S
         self._changes += 1

@@ -18,7 +18,7 @@ Versions = tuple[tuple[int, int], ...]
 """By source, in order: the mark of the newest version of a user's cells (`Progress.mark`)."""
 
 MAX_USERS = 100_000
-"""Of these the one that was looked up first is forgotten."""
+"""Of these the one that was looked up longest ago is forgotten."""
 _TOGETHER = 1_000
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
@@ -25,13 +26,13 @@ class Tables:
         self.cells = cells
         self.erasures = ""
         self.erased: Rows = []
-        self.asked: list[tuple[str, Any]] = []
+        self.asked: list[str] = []
         self.is_failing = False
         self.oldest = 10**9
         self.system: list[dict[str, int]] = []
 
     async def ask(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows:
-        self.asked.append((question, parameters.get("users")))
+        self.asked.append(question)
         await asyncio.sleep(0.01)
         if self.is_failing:
             raise OSError("gone")
@@ -59,14 +60,13 @@ class Tables:
             }
             for (user, source), version in self.cells.items()
         ]
-        if question == "user_stamps":
-            return [row for row in rows if row["user_id"] in parameters["users"]]
+        assert question == "changed_users"
         since = dict(zip(parameters["sources"], parameters["positions"], strict=True))
         found = [row for row in rows if row["newest"] >= since.get(row["source"], 1 << 63)]
         return found[: parameters["page_rows"]]
 
     def questions(self) -> list[str]:
-        asked, self.asked = [question for question, _ in self.asked], []
+        asked, self.asked = self.asked, []
         return asked
 
 
@@ -196,20 +196,79 @@ def test_what_a_flush_under_way_has_written_changes_again_when_it_is_whole() -> 
     asyncio.run(story())
 
 
-def test_a_new_epoch_begins_where_its_cells_do() -> None:
+def test_a_new_epoch_begins_where_its_cells_do_and_the_old_one_may_have_gone_on() -> None:
     old, new = 1, (1 << 16) + 1
     tables, clock = Tables({old: 50}, {(2, old): 20, (3, old): 20}), Clock()
 
+    async def stamps_of(stamps: Stamps) -> list[Any]:
+        clock.now += 1
+        return [(await stamps.of_user(user)).stamp for user in (2, 3)]
+
     async def story() -> None:
         stamps = Stamps(tables, clock)
-        before = [(await stamps.of_user(user)).stamp for user in (2, 3)]
-        tables.progress = {new: 3}
-        tables.cells[2, new] = _EPOCH + 2
-        clock.now += 1
-        after = [(await stamps.of_user(user)).stamp for user in (2, 3)]
-        assert [a == b for a, b in zip(before, after, strict=True)] == [False, True]
+        before = await stamps_of(stamps)
+        # Nobody asks while the old epoch comes to its end: the last reading says nothing of it.
+        tables.cells[3, old], tables.progress = 55, {new: 0}
+        first = await stamps_of(stamps)
+        assert not set(first) & set(before)
+        tables.cells[2, new], tables.progress = _EPOCH + 2, {new: 3}
+        second = await stamps_of(stamps)
+        assert [a == b for a, b in zip(first, second, strict=True)] == [False, True]
 
     asyncio.run(story())
+
+
+def test_every_day_is_a_new_beginning_also_where_the_clock_was_set_back() -> None:
+    tables, clock = Tables({1: 50}, {}), Clock()
+    clock.now = 100 * DAY_S + 600.0
+
+    async def story() -> None:
+        stamps = Stamps(tables, clock)
+        seen = [(await stamps.of_user(2)).lately]
+        for seconds in (1, -7_200, 1, 7_200):
+            clock.now += seconds
+            seen.append((await stamps.of_user(2)).lately)
+        assert [a == b for a, b in pairwise(seen)] == [True, False, True, False]
+
+    asyncio.run(story())
+
+
+def test_who_forgets_while_a_round_runs_gets_the_next_one() -> None:
+    tables, clock = Tables({1: 50}, {}), Clock()
+
+    async def story() -> None:
+        stamps = Stamps(tables, clock)
+        before = await stamps.of_user(2)
+        clock.now += 0.3
+        tables.progress[1] = 51
+        tables.asked.clear()
+        await stamps.of_user(2)  # begins a round
+        while "changed_users" not in tables.asked:
+            await asyncio.sleep(0.001)
+        tables.erased = [{"user_id": 2, "source": 1, "position": 40, "changed_ms": 5}]
+        tables.erasures = "5 1"
+        stamps.forget()
+        assert (await stamps.of_user(2)).stamp != before.stamp
+
+    asyncio.run(story())
+
+
+def test_a_round_that_fails_where_nobody_waits_is_not_worth_a_word(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tables, clock = Tables({1: 50}, {}), Clock()
+
+    async def story() -> None:
+        stamps = Stamps(tables, clock)
+        await stamps.of_user(2)
+        tables.is_failing = True
+        clock.now += 0.3
+        await stamps.of_user(2)
+        await asyncio.sleep(0.05)
+
+    asyncio.run(story())
+    gc.collect()
+    assert not caplog.records
 
 
 def test_after_very_many_changes_everybody_has_changed(monkeypatch: Any) -> None:
