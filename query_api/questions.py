@@ -1,7 +1,7 @@
 """The SQL questions as functions: name = file name in `sql/` = metric label.
 
-Each returns the file's rows as they come; what they mean stands on top of the file. No text is
-ever put into SQL: parameters are typed and bound by the server.
+Each returns the file's rows as they come, if it says nothing else; what they mean stands on top of
+the file. No text is ever put into SQL: parameters are typed and bound by the server.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 
 from query_api.zones import DAY_S, LocalClock
 from schemas.native_answers import Column
+from schemas.units import source_epoch
 
 Row = Mapping[str, Any]
 """One row of an answer: column name to value."""
@@ -33,6 +34,9 @@ Span = tuple[int, int]
 Order = Literal["messages", "segments", "cost_usd", "success_rate"]
 
 
+_ONE = "-- one: "
+
+
 class Asker(Protocol):
     """What runs SQL: `ClickHousePool`, or a test's."""
 
@@ -46,19 +50,18 @@ class ColumnAsker(Asker, Protocol):
 
 
 @cache
-def sql_of(question: str) -> str:
-    """The text of `sql/<question>.sql`, without the comments that would go to ClickHouse with every
-    query (and through its client, which looks at every word)."""
+def sql_of(question: str, *without: str, is_about_one: bool = False) -> str:
+    """The text of `sql/<question>.sql`, `without` the lines that end in one of some comments: what
+    an answer does not need takes up to a fifth of a query's time (decision 30). About one user with
+    the lines that are for one.
+
+    No comment goes to ClickHouse with every query, and through its client, which looks at every
+    word.
+    """
     text = files("query_api").joinpath("sql", f"{question}.sql").read_text(encoding="utf-8")
-    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
-
-
-@cache
-def _sql_without(question: str, *marks: str) -> str:
-    """The text without the lines that end in one of some comments: what an answer does not need
-    takes up to a fifth of a query's time (decision 30)."""
-    lines = sql_of(question).splitlines()
-    return "\n".join(line for line in lines if not line.endswith(tuple(marks)))
+    lines = (line.removeprefix(_ONE) if is_about_one else line for line in text.splitlines())
+    kept = (line for line in lines if not line.lstrip().startswith("--"))
+    return "\n".join(line for line in kept if not line.endswith(without))
 
 
 @dataclass(frozen=True)
@@ -105,15 +108,19 @@ async def user_cells(
     table: UserTable,
     users: Mapping[int, ErasedBefore],
     span: Span,
-    also: Span = (0, 0),
+    also: Span | None = None,
     *,
     with_times: bool = True,
 ) -> Columns:
     """The cells of some users in one or two ranges of time, from one of the tables; with the
     histograms of their processing times, or without."""
     asked = {"cells": table, "start": span[0], "end": span[1]}
-    asked |= {"also_start": also[0], "also_end": also[1]}
-    return await _about(asker, "user_cells", users, asked, *(() if with_times else ("-- times",)))
+    without = () if with_times else ("-- times",)
+    if also:
+        asked |= {"also_start": also[0], "also_end": also[1]}
+    else:
+        without = ("-- also", *without)
+    return await _about(asker, "user_cells", users, asked, *without)
 
 
 async def user_slots(
@@ -182,7 +189,7 @@ async def user_comparison(
         "top_rows": top,
     }
     asked |= with_whole_days(start, end)
-    sql = _sql_without("user_comparison", *(() if has_erased else ("-- erased",)))
+    sql = sql_of("user_comparison", *(() if has_erased else ("-- erased",)))
     return await asker.ask("user_comparison", sql, asked)
 
 
@@ -263,7 +270,7 @@ async def system_stamps(asker: Asker, before: int) -> Rows:
 
 
 async def changed_users(asker: Asker, since: Mapping[int, int], rows: int) -> Rows:
-    """Whose totals changed: of each source the events from a position on."""
+    """Whose totals changed, by day: of each source the events from a position on."""
     asked = {
         "sources": list(since),
         "positions": list(since.values()),
@@ -294,8 +301,11 @@ async def user_consent(asker: Asker, user_id: int) -> Rows:
 
 
 async def source_progress(asker: Asker) -> Rows:
-    """How far each source of the newest epoch is in the tables."""
-    return await _ask(asker, "source_progress", {})
+    """How far each source of the newest epoch is in the tables, in order."""
+    rows = await _ask(asker, "source_progress", {})
+    newest = max((source_epoch(row["source"]) for row in rows), default=0)
+    own = (row for row in rows if source_epoch(row["source"]) == newest)
+    return sorted(own, key=lambda row: row["source"])
 
 
 async def consents_of_user(asker: Asker, user_id: int) -> Rows:
@@ -340,18 +350,22 @@ async def _about(
     *without: str,
 ) -> Columns:
     """A question about some users, of each what is after his erasure; `without` some lines."""
-    parameters: dict[str, Any] = {"users": list(users), **asked}
-    if len(users) == 1:  # The owner is part of what is grouped by: without him it is quicker.
+    is_about_one = len(users) == 1
+    parameters = dict(asked)
+    if is_about_one:  # The owner is part of what is grouped by: without him it is quicker.
         without = ("-- owner", *without)
+        parameters["user"] = next(iter(users))
+    else:
+        parameters["users"] = list(users)
     if any(users.values()):
         erased = {user: map_of(own) for user, own in users.items() if own}
         parameters["erased_before"] = map_of(erased)
     else:
         without = ("-- erased", *without)
-    found = await asker.columns(question, _sql_without(question, *without), parameters)
-    if len(users) == 1 and found:
-        (user,) = users
-        return [np.full(len(found[0]), user, np.uint64), *found]
+    sql = sql_of(question, *without, is_about_one=is_about_one)
+    found = await asker.columns(question, sql, parameters)
+    if is_about_one and found:
+        return [np.full(len(found[0]), parameters["user"], np.uint64), *found]
     return found
 
 

@@ -36,7 +36,7 @@ STALE_S = KEPT_S + _ERASURES_KEPT_S
 MAX_USERS = 100_000
 """Of these the one that was asked about first is forgotten."""
 MAX_CHANGES = 10_000
-"""When more users changed since the last time, all of them count as changed."""
+"""When more cells of a day changed since the last time, all users count as changed."""
 
 Stamp = Hashable
 
@@ -225,9 +225,9 @@ class Stamps:
         for row in changed:
             if (user := self._users.get(row["user_id"])) is not None:
                 user.latest = self._changes
-                if row["oldest"] < past_end(ahead):
+                if row["day"] < past_end(ahead):
                     user.past = self._changes
-                if row["oldest"] < today_start(ahead):
+                if row["day"] < today_start(ahead):
                     user.lately = self._changes
                 self._changed.add(row["user_id"])
 

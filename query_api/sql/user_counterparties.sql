@@ -3,7 +3,7 @@
 -- Grain: one row per user, part of the range, number that he wrote to (0 where it is not known) and country,
 --   of outbound messages alone, unordered.
 -- Parameters:
---   users                         whose
+--   users, or user                whose; a single one is compared, which is quicker
 --   erased_before                 by user and source: the position before which all of the user's is
 --                                 erased; asked where there is any
 --   start, end                    the range [start, end), epoch seconds on 15-minute boundaries
@@ -20,7 +20,8 @@ SELECT
     sumForEach(log.savings) AS savings
 FROM usage_log AS log FINAL
 -- Columns only that all rows of a message have in common, so that FINAL sees all of them or none.
-PREWHERE user_id IN {users:Array(UInt64)}
+PREWHERE user_id IN {users:Array(UInt64)} -- owner
+-- one: PREWHERE user_id = {user:UInt64}
   AND occurred_at >= toDateTime64({start:UInt32}, 3, 'UTC') AND occurred_at < toDateTime64({end:UInt32}, 3, 'UTC')
   AND direction = 'outbound'
 WHERE first_position >= {erased_before:Map(UInt64, Map(UInt32, UInt64))}[user_id][source] -- erased

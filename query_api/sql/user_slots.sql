@@ -1,7 +1,7 @@
 -- user_slots: some users' totals over time, fine enough for every local hour, day and week.
 -- Grain: one row per user, slot of UTC time and direction that has cells, unordered.
 -- Parameters:
---   users                         whose
+--   users, or user                whose; a single one is compared, which is quicker
 --   erased_before                 by user and source: the position before which all of the user's is
 --                                 erased; asked where there is any
 --   start, end                    the range [start, end), epoch seconds on 15-minute boundaries
@@ -18,7 +18,9 @@ SELECT
     sumForEach(cell.totals) AS totals
 FROM user_usage_15m AS cell FINAL
 -- Columns of the sorting key only, so that FINAL sees all rows of a cell or none.
-PREWHERE user_id IN {users:Array(UInt64)} AND bucket >= {start:UInt32} AND bucket < {end:UInt32}
+PREWHERE user_id IN {users:Array(UInt64)} -- owner
+-- one: PREWHERE user_id = {user:UInt64}
+  AND bucket >= {start:UInt32} AND bucket < {end:UInt32}
 WHERE version >= {erased_before:Map(UInt64, Map(UInt32, UInt64))}[user_id][source] -- erased
 GROUP BY time, direction
     , owner -- owner

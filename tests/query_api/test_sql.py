@@ -40,7 +40,7 @@ def test_a_case(path: Path, lasting_client: Client) -> None:
     ids=lambda path: path.stem,
 )
 def test_where_nothing_is_erased_nobody_has_to_look(path: Path, lasting_client: Client) -> None:
-    sql = questions._sql_without("user_comparison", "-- erased")
+    sql = questions.sql_of("user_comparison", "-- erased")
     assert "erased" not in sql
     _check(path, lasting_client, sql)
 
@@ -107,13 +107,18 @@ def _plain(value: Any) -> Any:
 @pytest.mark.parametrize("question", ["user_cells", "user_slots", "user_counterparties"])
 def test_what_a_question_may_leave_out_are_whole_lines(question: str) -> None:
     text = questions.sql_of(question)
-    without = questions._sql_without(question, "-- erased")
+    without = questions.sql_of(question, "-- erased")
     (left_out,) = set(text.splitlines()) - set(without.splitlines())
     assert left_out.startswith("WHERE ")
     assert "erased" not in without
     assert ("processing_bins" in without) is (question == "user_cells")
-    assert "processing_bins" not in questions._sql_without(question, "-- times")
-    assert "owner" not in questions._sql_without(question, "-- owner")
+    assert "processing_bins" not in questions.sql_of(question, "-- times")
+    assert ("also" in text) is (question == "user_cells")
+    assert "also" not in questions.sql_of(question, "-- also")
+    about_one = questions.sql_of(question, "-- owner", is_about_one=True)
+    assert "owner" not in about_one
+    assert ("user_id = {user:" in about_one, "user_id IN {users:" in about_one) == (True, False)
+    assert ("user_id = {user:" in text, "user_id IN {users:" in text) == (False, True)
 
 
 def test_every_question_has_a_function_a_case_and_a_documented_head() -> None:

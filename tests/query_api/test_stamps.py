@@ -28,7 +28,7 @@ class Tables:
         self.erased: Rows = []
         self.asked: list[str] = []
         self.is_failing = False
-        self.oldest = 10**9
+        self.day = 10**9
         self.system: list[dict[str, int]] = []
 
     async def ask(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows:
@@ -56,7 +56,7 @@ class Tables:
                 "user_id": user,
                 "source": source,
                 "newest": version,
-                "oldest": self.oldest,
+                "day": self.day,
             }
             for (user, source), version in self.cells.items()
         ]
@@ -243,7 +243,7 @@ def test_who_forgets_while_a_round_runs_gets_the_next_one() -> None:
         tables.progress[1] = 51
         tables.asked.clear()
         await stamps.of_user(2)  # begins a round
-        while "changed_users" not in tables.asked:
+        while "changed_users" not in tables.asked:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
         tables.erased = [{"user_id": 2, "source": 1, "position": 40, "changed_ms": 5}]
         tables.erasures = "5 1"
@@ -434,8 +434,8 @@ def test_only_a_change_of_an_earlier_day_is_one_of_the_past_or_of_the_last_days(
     async def story() -> None:
         stamps = Stamps(tables, clock)
         marks = [await stamps.of_user(2)]
-        for oldest in (100 * DAY_S, 99 * DAY_S, 96 * DAY_S, 95 * DAY_S):
-            tables.oldest = oldest
+        for day in (100 * DAY_S, 99 * DAY_S, 96 * DAY_S, 95 * DAY_S):
+            tables.day = day
             tables.cells[2, 1] = tables.progress[1]
             tables.progress[1] += 1
             clock.now += 1

@@ -62,7 +62,7 @@ class Tables:
             return [row | {"source": _SOURCE, "changed_ms": 0} for row in rows]
         assert question == "changed_users"
         return [
-            {"user_id": user, "source": _SOURCE, "newest": newest, "oldest": 0}
+            {"user_id": user, "source": _SOURCE, "newest": newest, "day": 0}
             for user, newest in self.days.items()
             if newest >= parameters["least"]
         ]

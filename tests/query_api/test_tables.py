@@ -45,7 +45,7 @@ class Asker:
         await self._ask(question, parameters)
         if question != "user_cells":
             return []
-        users = np.array(parameters["users"], np.uint64)
+        users = np.array(_whose(parameters), np.uint64)
         one = np.ones(len(users), np.int8)
         key = (np.full(len(users), _CUT), one, one, np.array([b"US"] * len(users)))
         owners = [users] if "owner" in sql else []
@@ -65,7 +65,7 @@ class Asker:
 
     def users(self) -> list[list[int]]:
         """Whose cells were asked for, by query."""
-        return [sorted(asked["users"]) for name, asked in self.asked if name == "user_cells"]
+        return [sorted(_whose(asked)) for name, asked in self.asked if name == "user_cells"]
 
     def names(self) -> list[str]:
         """What was asked since this was called last; `spans` says from and up to when."""
@@ -76,6 +76,10 @@ class Asker:
         self.spans = {name: _spans(asked) for name, asked in named}
         self.asked = []
         return sorted(name for name, _ in named)
+
+
+def _whose(asked: Mapping[str, Any]) -> list[int]:
+    return [asked["user"]] if "user" in asked else asked["users"]
 
 
 def _spans(asked: Mapping[str, Any]) -> list[tuple[int, int]]:

@@ -36,7 +36,7 @@ class Tables:
         if question == "erased_users":
             return self.erased
         rows = [
-            {"user_id": user, "source": source, "newest": newest, "oldest": 0}
+            {"user_id": user, "source": source, "newest": newest, "day": 0}
             for (user, source), newest in self.cells.items()
         ]
         if question == "user_stamps":
