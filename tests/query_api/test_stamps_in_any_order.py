@@ -11,6 +11,7 @@ import pytest
 
 from query_api.questions import Rows
 from query_api.stamps import Stamps
+from query_api.versions import UserVersions
 
 _USERS = (1, 2, 3)
 _SOURCE = 1
@@ -57,6 +58,11 @@ class Tables:
         if question == "source_progress":
             row = {"source": _SOURCE, "next_offset": self.progress, "partitions": 1}
             return [row | {"as_of_ms": self.progress, "erasures": str(self.erased)}]
+        if question == "user_stamps":
+            return [
+                {"user_id": user, "source": _SOURCE, "newest": self.days[user]}
+                for user in parameters["users"]
+            ]
         if question == "erased_users":
             rows = [{"user_id": user, "position": at} for user, at in self.erased.items()]
             return [row | {"source": _SOURCE, "changed_ms": 0} for row in rows]
@@ -68,8 +74,9 @@ class Tables:
         ]
 
 
-@pytest.mark.parametrize("seed", range(200))
-def test_an_answer_that_is_kept_has_all_that_is_fresh(seed: int) -> None:
+@pytest.mark.parametrize("is_shared", [False, True])
+@pytest.mark.parametrize("seed", range(150))
+def test_an_answer_that_is_kept_has_all_that_is_fresh(seed: int, is_shared: bool) -> None:
     random = Random(seed)
     tables = Tables(random)
     now = 100.0
@@ -80,7 +87,7 @@ def test_an_answer_that_is_kept_has_all_that_is_fresh(seed: int) -> None:
     async def write() -> None:
         for _ in range(12):
             await tables.flush()
-            if random.random() < 0.1:
+            if random.random() < 0.3:
                 tables.erased[random.choice(_USERS)] = tables.progress
             await tables.pause()
 
@@ -104,9 +111,12 @@ def test_an_answer_that_is_kept_has_all_that_is_fresh(seed: int) -> None:
 
     async def story() -> None:
         nonlocal writing
-        stamps = Stamps(tables, lambda: now)
+        processes = [
+            Stamps(tables, lambda: now, UserVersions(tables) if is_shared else None)
+            for _ in range(2 if is_shared else 1)
+        ]
         writing = asyncio.create_task(write())
-        await asyncio.gather(*(ask(stamps) for _ in range(3)))
+        await asyncio.gather(*(ask(stamps) for stamps in processes * 3))
 
     asyncio.run(story())
     assert hits
