@@ -211,15 +211,8 @@ class Scene:
     ) -> list[str]:
         """Which questions totals and savings up to `end` asked."""
 
-        return self.ask_of(_known(7, **known), end, as_of, with_times=with_times)
-
-    def ask_of(
-        self, user: Known, end: int, as_of: int = _TODAY, *, with_times: bool = True
-    ) -> list[str]:
-        """As `ask`."""
-
         async def story() -> None:
-            fresh = Freshness(as_of * 1000)
+            user, fresh = _known(7, **known), Freshness(as_of * 1000)
             asked = UserUsage(self.tables, self.kept, user, fresh)
             clock = clock_over(ZoneInfo("Europe/Berlin"), 40 * DAY_S - 3_600, end)
             bounds = (clock.start, end - 30 * DAY_S)
@@ -307,13 +300,18 @@ def test_where_the_tables_are_days_behind_less_is_past(behind_s: int, cut: int) 
     assert scene.asker.spans["user_slots"][0][1] == scene.asker.spans["user_days"][0][1] == cut
 
 
-def test_a_day_that_comes_into_another_part_of_time_is_read_again() -> None:
+@pytest.mark.parametrize("days", [(0, 1), (1, 9), (0, 9)])
+def test_a_day_that_comes_into_another_part_of_time_is_read_again(days: tuple[int, int]) -> None:
     """Its marks may be the same number: today's is of anything, the others of what lay there."""
-    scene = Scene()
-    of_today = _known(7, latest=1, lately=1, past=1)
-    yesterday = replace(of_today, latest=2, cut=_CUT + DAY_S, today=_TODAY + DAY_S)
-    long_ago = replace(yesterday, lately=3, cut=_CUT + 9 * DAY_S, today=_TODAY + 9 * DAY_S)
-    for user in (of_today, yesterday, long_ago):
-        assert {"user_cells", "user_counterparties"} & set(scene.ask_of(user, _TODAY + DAY_S))
-        assert scene.asker.spans["user_counterparties"][0][1] == _TODAY + DAY_S
-        assert scene.ask_of(user, _TODAY + DAY_S) == []
+    asker, kept = Asker(), KeptNumbers(100_000)
+
+    async def savings_after(days: int) -> list[str]:
+        user = _known(7, latest=1, lately=1, past=1)
+        user = replace(user, cut=_CUT + days * DAY_S, today=_TODAY + days * DAY_S)
+        asked = UserUsage(UserTables(asker), kept, user, Freshness(None))
+        await asked.savings(_TODAY, _TODAY + DAY_S, 3, 10)
+        return asker.names()
+
+    for after in days:
+        assert asyncio.run(savings_after(after)) == ["user_counterparties"]
+        assert asyncio.run(savings_after(after)) == []

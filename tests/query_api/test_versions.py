@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
@@ -24,6 +24,7 @@ class Tables:
         self.cells = cells
         self.erased: Rows = []
         self.looked_up: list[list[int]] = []
+        self.meanwhile: Callable[[], Awaitable[Any]] = lambda: asyncio.sleep(0)
 
     async def ask(self, question: str, sql: str, parameters: Mapping[str, Any]) -> Rows:
         await asyncio.sleep(0.002)
@@ -34,6 +35,7 @@ class Tables:
                 for source, offset in self.progress.items()
             ]
         if question == "erased_users":
+            await self.meanwhile()
             return self.erased
         rows = [
             {"user_id": user, "source": source, "newest": newest, "day": 0}
@@ -110,6 +112,26 @@ def test_what_a_flush_under_way_has_written_has_a_stamp_of_its_own() -> None:
         seen += await _stamps(first, 2)
         assert await _stamps(second, 2) == seen[2:] == [(((1, 104),), ())]
         assert len(set(seen)) == 3
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_who_asks_while_a_round_runs_does_not_keep_the_progress_of_before(is_known: bool) -> None:
+    async def story() -> None:
+        tables, clock = Tables({1: 50}, {(2, 1): 52}), Clock()
+        stamps = tables.process(clock)
+        early = await _stamps(stamps, *([2] if is_known else [3]))
+        # A flush has ended, and the round that sees it reads of an erasure as well.
+        tables.progress[1], tables.cells[2, 1] = 56, 55
+        tables.erased = [{"user_id": 9, "source": 1, "position": 40, "changed_ms": 5}]
+        tables.meanwhile = lambda: _stamps(stamps, 2)
+        clock.now += 0.3
+        early += await _stamps(stamps, 2)  # begins the round
+        await asyncio.sleep(0.05)
+        late = await _stamps(stamps, 2)
+        assert late == [(((1, 110),), ())]
+        assert late[0] not in early
 
     asyncio.run(story())
 
