@@ -111,7 +111,7 @@ def app(clickhouse_database: str, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
 
     monkeypatch.setattr(questions, "audit_entries", slow)
     monkeypatch.setattr(questions, "user_messages", slow)
-    monkeypatch.setattr(questions, "user_cells", slow)
+    monkeypatch.setattr(questions, "user_slots", slow)  # One of the queries about a user.
     return create_app(_settings(clickhouse_database))
 
 
