@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from query_api import questions
+from query_api.at_once import at_once
 from query_api.cursor import CursorSigner
 from query_api.measures import usd
 from query_api.parameters import AuditParameters, UserSearchParameters
@@ -69,7 +68,7 @@ async def user_page(
     rows = await questions.known_users(asker, users, after, parameters.limit + 1)
     visible = rows[: parameters.limit]
     ids = [row["user_id"] for row in visible]
-    phones, withdrawn = await asyncio.gather(
+    phones, withdrawn = await at_once(
         questions.phones_of_users(asker, ids), questions.users_without_consent(asker, ids)
     )
     hashes = {row["user_id"]: row["phone_hashes"] for row in phones}

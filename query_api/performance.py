@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from query_api import questions
+from query_api.at_once import at_once
 from query_api.freshness import freshness
 from query_api.measures import ratio
 from query_api.period import Period
@@ -40,7 +40,7 @@ async def system_performance(
     end = int(now // _MINUTE_S + 1) * _MINUTE_S
     start = end - SECONDS[window]
     clock = clock_over(zone, start, end)
-    live, active, checks = await asyncio.gather(
+    live, active, checks = await at_once(
         questions.system_live(asker, clock),
         questions.active_users(asker, start // BUCKET_S * BUCKET_S, -(-end // BUCKET_S) * BUCKET_S),
         probe.checks(),

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from query_api import questions
+from query_api.at_once import at_once
 from query_api.errors import UnavailableError
 from query_api.freshness import freshness
 from query_api.questions import Asker, Row, Rows
@@ -61,7 +62,7 @@ async def _checks(
 ) -> Sequence[Check]:
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            applied, progress, attempts = await asyncio.gather(
+            applied, progress, attempts = await at_once(
                 questions.applied_migrations(asker),
                 questions.source_progress(asker),
                 questions.worker_attempts(asker, STUCK_ATTEMPTS),

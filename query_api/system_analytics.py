@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
 from query_api import anomalies, slots
+from query_api.at_once import at_once
 from query_api.breakdown import average_processing_ms, cut
 from query_api.comparison import TOP_SPENDERS, Comparison, in_order, spenders, user_usage
 from query_api.costs import cost_breakdown
@@ -62,7 +62,7 @@ async def _ask(
     start, end = period.start, period.end
     bounds = slots.bounds_of(period, now)
     long_clock = clock_over(period.zone, min(bounds), end)
-    found, breakdown, users = await asyncio.gather(
+    found, breakdown, users = await at_once(
         asked.slots(long_clock, bounds),
         asked.breakdown(start, end),
         asked.comparison(start, end, comparison.page, TOP_SPENDERS),

@@ -5,10 +5,10 @@ Sums of the past are kept for as long as nothing in it changes; the last days ar
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from query_api import questions, slots
+from query_api.at_once import at_once
 from query_api.kept import KeptNumbers
 from query_api.known import past_end
 from query_api.questions import ColumnAsker, Page, Rows, SystemTable
@@ -48,7 +48,7 @@ class SystemUsage:
         cut = min(max(start, self._cut), clock.end)
         width = slots.slot_width(clock)
         days = slots.days_of((*bounds, self._overdue_before))
-        past, recent = await asyncio.gather(
+        past, recent = await at_once(
             self._past_slots(start, cut, width, tuple(day for day in days if day * DAY_S < cut)),
             self._slots(cut, clock.end, width, days),
         )
@@ -65,7 +65,7 @@ class SystemUsage:
         asked = (
             questions.system_breakdown(self._asker, *part) for part in parts if part[1] < part[2]
         )
-        return [row for rows in await asyncio.gather(*asked) for row in rows]
+        return [row for rows in await at_once(*asked) for row in rows]
 
     async def comparison(self, start: int, end: int, page: Page, top: int) -> Rows:
         """A page of the users side by side, and the `top` who cost most."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
 from query_api import slots
+from query_api.at_once import at_once
 from query_api.costs import cost_breakdown
 from query_api.freshness import Freshness
 from query_api.hours import Costs, history_start
@@ -44,7 +44,7 @@ async def user_costs(
     clock = clock_over(period.zone, period.start, period.end)
     previous = previous_range(period, now, retention_days)
     # What can be made of the totals is made while savings, which take longest, are still read.
-    spent, savings = await asyncio.gather(
+    spent, savings = await at_once(
         _spent(asked, period, clock, previous, now),
         asked.savings(period.start, period.end, LEAST_FAILURES, TOP_NUMBERS),
     )

@@ -5,11 +5,11 @@ Sums of the past are kept for as long as they stand; those of the last days are 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
 from query_api import cells, counterparties, questions, slots
+from query_api.at_once import at_once
 from query_api.cells import Cells
 from query_api.counterparties import Counterparties
 from query_api.freshness import Freshness
@@ -59,7 +59,7 @@ class UserUsage:
         """
         over_time = self._user.parts(clock.start // DAY_S * DAY_S, clock.end)
         of_kinds = self._user.parts(start, end)
-        past, (kinds, recent) = await asyncio.gather(
+        past, (kinds, recent) = await at_once(
             self._past_slots(over_time, slots.slot_width(clock), bounds),
             self._past_kinds_and_recent(over_time, of_kinds, with_times),
         )
@@ -104,7 +104,7 @@ class UserUsage:
             return Cells(*kept), await self._recent.of(over_time, of_kinds, ())
         days = questions.whole_days(part.start, part.end)
         edges = [edge for edge in ((part.start, days[0]), (days[1], part.end)) if edge[0] < edge[1]]
-        found, recent = await asyncio.gather(
+        found, recent = await at_once(
             self._days(*days, with_times), self._recent.of(over_time, of_kinds, edges)
         )
         past = cells.folded(cells.joined(found, recent.edges))
