@@ -22,6 +22,8 @@ LOG_DECISION = "log_decision"
 ORPHANS = "orphan_status"
 RATE_UPDATES = "rate_card_updates"
 ERASURES = "erasures"
+PHONES_SEEN = "phones_seen"
+"""Which numbers users have, by the messages in the usage log; filled by ClickHouse itself."""
 
 USER_TABLES = (USER_15M, USER_1D)
 SYSTEM_TABLES = (SYSTEM_1M, SYSTEM_15M, SYSTEM_TOTALS_15M, SYSTEM_1D)

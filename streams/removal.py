@@ -18,6 +18,7 @@ from schemas.native import Block
 from schemas.rows import (
     ERASURES,
     ORPHANS,
+    PHONES_SEEN,
     USAGE_LOG,
     USER_1D,
     USER_15M,
@@ -39,6 +40,7 @@ _TABLES = {
     USER_15M: "version",
     USER_TOTALS_15M: "version",
     USER_1D: "version",
+    PHONES_SEEN: "first_position",
     ORPHANS: "position",
 }
 """Of each table with rows of users: which column says where in the log a row lies."""

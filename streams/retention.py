@@ -10,7 +10,7 @@ import re
 
 from clickhouse_connect.driver.client import Client
 
-from schemas.rows import CELL_TABLES, SYSTEM_1M, USAGE_LOG, USER_TOTALS_15M
+from schemas.rows import CELL_TABLES, PHONES_SEEN, SYSTEM_1M, USAGE_LOG, USER_TOTALS_15M
 from schemas.settings import Settings
 
 _ROLLUPS = {*CELL_TABLES, USER_TOTALS_15M} - {SYSTEM_1M}
@@ -20,6 +20,7 @@ _DAYS = re.compile(r"\bTTL .*?toIntervalDay\((\d+)\)")
 def apply_retention(client: Client, settings: Settings) -> list[str]:
     """Give the tables the TTL of the settings where theirs differs; a sentence for each."""
     wanted = {USAGE_LOG: ("toDateTime(occurred_at)", settings.message_retention_days)}
+    wanted[PHONES_SEEN] = ("last_at", settings.message_retention_days)
     wanted |= dict.fromkeys(_ROLLUPS, ("bucket", settings.rollup_retention_days))
     found = client.query(
         "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()"

@@ -121,6 +121,24 @@ def test_the_view_fills_its_table_afterwards_and_saw_nothing_of_the_copy(before:
         assert found.result_rows == [(1,), (6,)]
 
 
+def test_numbers_of_before_are_known_and_so_are_those_of_afterwards(before: str) -> None:
+    message = (
+        "INSERT INTO usage_log (user_id, phone_hash, occurred_at, message_sid, first_position)"
+        " VALUES ({}, {}, now() - {}, '{}', {})"
+    )
+    with _client(before) as client:
+        for values in ((7, 11, 60, "SM1", 5), (7, 11, 90, "SM2", 9), (7, 0, 0, "SM3", 10)):
+            client.command(message.format(*values))
+        migrate(before)
+        for values in ((7, 11, 30, "SM4", 3), (0, 12, 0, "SM5", 11), (8, 12, 5, "SM6", 12)):
+            client.command(message.format(*values))
+        found = client.query(
+            "SELECT user_id, phone_hash, first_position, round((now() - last_at) / 30)"
+            " FROM phones_seen FINAL ORDER BY user_id"
+        )
+        assert found.result_rows == [(7, 11, 9, 1), (8, 12, 12, 0)]
+
+
 def test_the_systems_totals_are_what_was_counted_before(before: str) -> None:
     names = (
         "direction, message_type, country_code, source, version, messages, processing_max_us,"

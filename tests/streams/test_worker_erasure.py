@@ -14,7 +14,14 @@ import msgspec
 import pytest
 
 from schemas.privacy import Erasure, erasure_key
-from schemas.rows import CELL_TABLES, ORPHANS, SYSTEM_TABLES, USAGE_LOG, USER_TABLES
+from schemas.rows import (
+    CELL_TABLES,
+    ORPHANS,
+    PHONES_SEEN,
+    SYSTEM_TABLES,
+    USAGE_LOG,
+    USER_TABLES,
+)
 from schemas.topics import PRIVACY, USER_PHONES
 from streams import reconcile
 from streams.compacted import publish
@@ -88,7 +95,7 @@ def _assert_exact(bench: Bench) -> None:
 
 def _assert_nothing_of(bench: Bench, user_id: int, *texts: str) -> None:
     """No row, merged or not, has the user or any of these texts."""
-    for table in (USAGE_LOG, *USER_TABLES):
+    for table in (USAGE_LOG, PHONES_SEEN, *USER_TABLES):
         assert bench.rows(f"SELECT count() FROM {table} WHERE user_id = {user_id}") == [(0,)], table
     for table in (USAGE_LOG, ORPHANS, *CELL_TABLES):
         bench.client.command(f"OPTIMIZE TABLE {table} FINAL")
@@ -111,6 +118,7 @@ def test_an_erasure_leaves_stubs_and_totals_and_later_messages_count(bench: Benc
     )
     bench.finish()
     system = _system(bench)
+    assert bench.rows(f"SELECT user_id FROM {PHONES_SEEN} FINAL") == [(7,)]
     _request(bench, 7, "r1")
     _wait_until_done(bench, "r1")
     _assert_nothing_of(bench, 7, "SM1", "SM2", "SM3", "SM5", "SM6", _NUMBER)
@@ -214,8 +222,9 @@ def test_an_erasure_that_is_killed_anywhere_is_gone_on_with(bench: Bench, tmp_pa
 
 
 def test_what_a_frozen_worker_writes_late_is_removed_again(bench: Bench) -> None:
+    publish(bench.broker, USER_PHONES, {_NUMBER: b'{"user_id":7}'})
     bench.start()
-    bench.send(_message("SM1"), _receipt("SM1"), _receipt("SM2"), _message("SM3", 8))
+    bench.send(_message("SM1", _NUMBER), _receipt("SM1"), _receipt("SM2"), _message("SM3", 8))
     bench.finish()
     tables = (USAGE_LOG, *USER_TABLES, ORPHANS)
     late = {
@@ -230,6 +239,8 @@ def test_what_a_frozen_worker_writes_late_is_removed_again(bench: Bench) -> None
     for table, rows in late.items():
         bench.client.raw_insert(table, insert_block=rows, fmt="Native")
     assert bench.rows(f"SELECT count() FROM {USAGE_LOG} WHERE message_sid = 'SM1'") == [(1,)]
+    numbers = f"SELECT count() FROM {PHONES_SEEN}"
+    assert bench.rows(numbers) == [(1,)]
     hidden = (
         "SELECT count() FROM user_usage_15m LEFT ANY JOIN erased_before USING (user_id, source)"
     )
@@ -242,6 +253,7 @@ def test_what_a_frozen_worker_writes_late_is_removed_again(bench: Bench) -> None
     until(
         lambda: bench.rows(f"{hidden} WHERE user_id = 7 AND version < position") == [(0,)], "cells"
     )
+    until(lambda: bench.rows(numbers) == [(0,)], "numbers")
     until(lambda: "SM2" not in repr(bench.rows(f"SELECT * FROM {ORPHANS}")), "receipts")
     assert bench.users() == users == {0: 1, 7: 1, 8: 1}
     assert bench.rows("SELECT sum(messages) FROM system_usage_15m FINAL") == [(3,)]
