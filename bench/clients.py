@@ -224,7 +224,7 @@ class _Bench:
         return is_good
 
     def _cold(self, name: str, path: str, is_user: bool, *, is_rollup: bool = True) -> bool:
-        """Ask a route one after the other; an answer from rollups against its queries alone, too."""
+        """Ask a route one after the other; an answer from rollups beside its queries alone."""
         samples = _COLD_SAMPLES if is_user else _COLD_SAMPLES // 3
         users = [1 + 37 * next(self._fresh) % USERS for _ in range(samples)]
         times = sorted(self._timed(path, user, is_user) for user in users)
