@@ -45,8 +45,9 @@ from query_api.versions import UserVersions
 from query_api.warming import Warmer
 from schemas.settings import clickhouse_arguments
 
-_STAMP_QUERIES = 2
-"""The progress and the stamps of users, at the same time."""
+_STAMP_QUERIES = 3
+"""The progress, the system's stamps and, where answers are shared, those of users, at the same
+time."""
 
 
 def create_app(

@@ -120,7 +120,7 @@ class AnswerCache:
 
     def _keep(self, key: Hashable, kept: Kept) -> None:
         size = len(kept.body) + _ENTRY_BYTES
-        if size <= self._max_bytes:
+        if size <= self._max_bytes and key not in self._kept:
             self._kept[key] = kept
             self._bytes += size
             while self._bytes > self._max_bytes:

@@ -115,7 +115,8 @@ class ClickHousePool:
         Cancelled, it ends the query of `query_id`; without that the step goes on.
         """
         try:
-            await asyncio.wait_for(self._turns.acquire(), self._settings.pool_wait_s)
+            async with asyncio.timeout(self._settings.pool_wait_s):
+                await self._turns.acquire()
         except TimeoutError:
             self._metrics.query_failures.labels(question, "pool").inc()
             raise UnavailableError(
@@ -133,9 +134,12 @@ class ClickHousePool:
         try:
             return await asyncio.wrap_future(work)
         except asyncio.CancelledError:
-            if query_id is not None and not work.done():
+            if query_id is not None:
                 self._given_up.add(query_id)
-                self._killer.end(question, query_id, work.done)
+                if work.done():  # `end_turn` may have come before.
+                    self._given_up.discard(query_id)
+                else:
+                    self._killer.end(question, query_id, work.done)
             raise
 
     def _run(self, question: str, step: Callable[[Client], T], query_id: str | None) -> T:

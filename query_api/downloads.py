@@ -62,7 +62,8 @@ class Downloads:
         Raises `UnavailableError`; after the first chunk that can only break the answer off.
         """
         try:
-            await asyncio.wait_for(self._turns.acquire(), self._settings.pool_wait_s)
+            async with asyncio.timeout(self._settings.pool_wait_s):
+                await self._turns.acquire()
         except TimeoutError:
             raise UnavailableError(
                 "Too many reports are being downloaded at the moment.", reason="pool"

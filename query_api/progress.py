@@ -30,6 +30,14 @@ class Progress:
         erasures = rows[0]["erasures"] if rows else ""
         return cls(freshness(rows), limits, erasures)
 
+    def goes_on_from(self, before: Progress) -> bool:
+        """Whether all sources of an earlier reading are there, and none has gone back.
+
+        An epoch that has ended may have gone on since that reading; one that goes back is of tables
+        that were restored.
+        """
+        return all(self.limits.get(source, -1) >= limit for source, limit in before.limits.items())
+
     def limit(self, source: int) -> int | None:
         """None for a source that no worker writes any more; the epoch's begin for a new one."""
         if source in self.limits or not self.limits:

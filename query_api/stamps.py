@@ -36,7 +36,7 @@ STALE_S = KEPT_S + _ERASURES_KEPT_S
 MAX_USERS = 100_000
 """Of these the one that was asked about first is forgotten."""
 MAX_CHANGES = 10_000
-"""When more cells of a day changed since the last time, all users count as changed."""
+"""When more rows of cells of a day were written since the last time, all users count as changed."""
 
 Stamp = Hashable
 
@@ -112,7 +112,9 @@ class Stamps:
         self._changes += 1
         user = self._users[user_id] = _User(self._changes, self._changes, self._changes)
         if len(self._users) > MAX_USERS:
-            del self._users[next(iter(self._users))]
+            forgotten = next(iter(self._users))
+            del self._users[forgotten]
+            self._changed.discard(forgotten)
         return user
 
     async def erased_before(self, user_id: int) -> ErasedBefore:
@@ -155,7 +157,7 @@ class Stamps:
 
     def take_changed(self) -> set[int]:
         """The known users that have changed since this was called last."""
-        changed, self._changed = self._changed & self._users.keys(), set()
+        changed, self._changed = self._changed, set()
         return changed
 
     def took(self, seconds: float) -> None:
@@ -167,7 +169,11 @@ class Stamps:
     async def _keep_up(self, kept_s: float = KEPT_S) -> None:
         """Begin the next round where it is time, and wait for it where it is overdue."""
         if self._is_older_than(kept_s):
-            await self._next_round()
+            asked = self._clock()
+            # Shielded: the others still wait when this one is cancelled.
+            await asyncio.shield(self._begin_round())
+            if asked - self._read_at >= STALE_S:  # It had begun too long before, or is forgotten.
+                await asyncio.shield(self._begin_round())
         elif self._is_older_than(_FRESH_S):
             self._begin_round()
 
@@ -183,12 +189,6 @@ class Stamps:
         """Whether the reading is; one of the future, by a clock that was set back, counts so."""
         return not 0 <= self._clock() - self._read_at < seconds
 
-    async def _next_round(self) -> None:
-        # Shielded: the others still wait when this one is cancelled.
-        await asyncio.shield(self._begin_round())
-        if self._is_forgotten:  # It had begun before.
-            await asyncio.shield(self._begin_round())
-
     async def _read(self) -> None:
         self._is_forgotten, begin = False, self._clock()
         await self._advance(today_start(begin))
@@ -201,13 +201,14 @@ class Stamps:
         if now.erasures != before.erasures:
             await self._read_erasures()
         changed: Rows = []
-        # An epoch that has ended may have gone on since the last reading, or nothing is known.
-        is_told = before.limits and before.limits.keys() <= now.limits.keys()
+        is_told = bool(before.limits) and now.goes_on_from(before)
         if is_told and self._users and (since := _moved(before, now)):
             changed = await questions.changed_users(self._asker, since, MAX_CHANGES + 1)
         # At the same instant, so that whoever asks gets a number of before with that progress.
-        if not is_told or day != self._day or len(changed) > MAX_CHANGES:
+        # What changed in a day that is past again, by a clock set back, was not told as past.
+        if not is_told or day < self._day or len(changed) > MAX_CHANGES:
             self._users.clear()
+            self._changed.clear()
         self._mark(changed)
         self._progress, self._day = now, day
 

@@ -111,11 +111,12 @@ def test_what_a_question_may_leave_out_are_whole_lines(question: str) -> None:
     (left_out,) = set(text.splitlines()) - set(without.splitlines())
     assert left_out.startswith("WHERE ")
     assert "erased" not in without
+    assert "--" not in text
     assert ("processing_bins" in without) is (question == "user_cells")
     assert "processing_bins" not in questions.sql_of(question, "-- times")
     assert ("also" in text) is (question == "user_cells")
     assert "also" not in questions.sql_of(question, "-- also")
-    about_one = questions.sql_of(question, "-- owner", is_about_one=True)
+    about_one = questions.sql_of(question, is_about_one=True)
     assert "owner" not in about_one
     assert ("user_id = {user:" in about_one, "user_id IN {users:" in about_one) == (True, False)
     assert ("user_id = {user:" in text, "user_id IN {users:" in text) == (False, True)

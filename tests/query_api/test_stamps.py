@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from query_api import stamps as module
+from query_api.known import past_end, today_start
 from query_api.questions import Rows
 from query_api.stamps import Stamps
 from query_api.zones import DAY_S
@@ -218,17 +219,80 @@ def test_a_new_epoch_begins_where_its_cells_do_and_the_old_one_may_have_gone_on(
     asyncio.run(story())
 
 
-def test_every_day_is_a_new_beginning_also_where_the_clock_was_set_back() -> None:
+def test_a_clock_that_is_set_back_over_midnight_is_a_new_beginning_the_next_day_is_not() -> None:
     tables, clock = Tables({1: 50}, {}), Clock()
     clock.now = 100 * DAY_S + 600.0
 
     async def story() -> None:
         stamps = Stamps(tables, clock)
-        seen = [(await stamps.of_user(2)).lately]
-        for seconds in (1, -7_200, 1, 7_200):
+        seen = [await stamps.of_user(2)]
+        for seconds in (1, -7_200, 1, 7_200, DAY_S):
             clock.now += seconds
-            seen.append((await stamps.of_user(2)).lately)
-        assert [a == b for a, b in pairwise(seen)] == [True, False, True, False]
+            seen.append(await stamps.of_user(2))
+        for mark in (lambda r: r.past, lambda r: r.lately, lambda r: r.stamp):
+            same = [mark(a) == mark(b) for a, b in pairwise(seen)]
+            assert same == [True, False, True, True, True]
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(("before_midnight_s", "is_told"), [(7_200, False), (60, True)])
+def test_what_is_computed_ahead_of_midnight_stands_until_something_in_it_changes(
+    before_midnight_s: int, is_told: bool
+) -> None:
+    tables, clock = Tables({1: 50}, {}), Clock()
+    midnight = 101 * DAY_S
+    clock.now = midnight - before_midnight_s
+
+    async def story() -> None:
+        stamps = Stamps(tables, clock)
+        ahead = await stamps.of_user(2)
+        # A message of the day that is about to end, and one of the day that becomes the past.
+        for day in (today_start(midnight - 1), past_end(midnight - 1)):
+            tables.cells[2, 1], tables.day = tables.progress[1], day
+            tables.progress[1] += 1
+            clock.now += 1
+            changed = await stamps.of_user(2)
+            assert changed.stamp != ahead.stamp
+            assert (changed.lately != ahead.lately) is (is_told or day < today_start(midnight - 1))
+            assert (changed.past != ahead.past) is (is_told and day == past_end(midnight - 1))
+            ahead = changed
+        clock.now = midnight + 1
+        assert (await stamps.of_user(2)).stamp == ahead.stamp
+
+    asyncio.run(story())
+
+
+def test_a_round_that_began_long_ago_is_not_enough_for_who_asks_now() -> None:
+    tables, clock = Tables({1: 50}, {}), Clock()
+
+    async def story() -> None:
+        stamps = Stamps(tables, clock)
+        before = await stamps.of_user(2)
+        clock.now += 0.3
+        tables.progress[1] = 51
+        tables.asked.clear()
+        await stamps.of_user(2)  # begins a round, which takes long
+        while "changed_users" not in tables.asked:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        # Meanwhile another process writes an erasure, and answers when all must know of it.
+        tables.erased = [{"user_id": 2, "source": 1, "position": 40, "changed_ms": 5}]
+        tables.erasures = "5 1"
+        clock.now += module.STALE_S
+        assert (await stamps.of_user(2)).stamp != before.stamp
+
+    asyncio.run(story())
+
+
+def test_where_tables_were_restored_nothing_that_is_known_stands() -> None:
+    tables, clock = Tables({1: 50}, {}), Clock()
+
+    async def story() -> None:
+        stamps = Stamps(tables, clock)
+        before = await stamps.of_user(2)
+        tables.progress[1] = 40
+        clock.now += 1
+        assert (await stamps.of_user(2)).stamp != before.stamp
 
     asyncio.run(story())
 
