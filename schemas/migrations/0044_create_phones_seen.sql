@@ -6,6 +6,7 @@
 -- last_at: when the last of its messages occurred; the row is kept as long as that message.
 -- ORDER BY: asked by user; source last. No PARTITION BY: it stays a few rows for each user.
 -- TTL: as long as messages (a setting of the operator may change it).
+-- The settings: as those of usage_log (migration 47).
 CREATE TABLE IF NOT EXISTS phones_seen
 (
     user_id         UInt64,
@@ -17,3 +18,5 @@ CREATE TABLE IF NOT EXISTS phones_seen
 ENGINE = AggregatingMergeTree
 ORDER BY (user_id, phone_hash, source)
 TTL last_at + INTERVAL 400 DAY
+SETTINGS merge_selector_base = 6, merge_selector_enable_heuristic_to_remove_small_parts_at_right = 0,
+    auto_statistics_types = ''

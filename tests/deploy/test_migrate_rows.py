@@ -20,6 +20,10 @@ pytestmark = pytest.mark.live
 _BEFORE = 23
 _SMALL = "index_granularity = 1024, min_compress_block_size = 8192, max_compress_block_size = 65536"
 _MERGED = "min_age_to_force_merge_seconds = 86400, min_age_to_force_merge_on_partition_only = 1"
+_FEW_ROWS = (
+    "merge_selector_base = 6, merge_selector_enable_heuristic_to_remove_small_parts_at_right = 0,"
+    " auto_statistics_types = ''"
+)
 _SETTINGS = {
     rows.USER_15M: f"{_SMALL}, {_MERGED}",
     rows.USAGE_LOG: f"{_SMALL}, {_MERGED}",
@@ -103,7 +107,7 @@ def test_the_tables_have_the_new_settings(before: str) -> None:
     with _client(before) as client:
         for table, settings in _SETTINGS.items():
             ((text,),) = client.query(f"SHOW CREATE TABLE {table}").result_rows
-            assert text.endswith(f" + toIntervalDay(400)\nSETTINGS {settings}")
+            assert text.endswith(f" + toIntervalDay(400)\nSETTINGS {settings}, {_FEW_ROWS}")
         ((text,),) = client.query(f"SHOW CREATE TABLE {rows.USAGE_LOG}").result_rows
         assert "INDEX sid_bloom message_sid TYPE bloom_filter(0.0001) GRANULARITY 8\n" in text
 
