@@ -269,15 +269,8 @@ def test_a_round_that_began_long_ago_is_not_enough_for_who_asks_now() -> None:
     async def story() -> None:
         stamps = Stamps(tables, clock)
         before = await stamps.of_user(2)
-        clock.now += 0.3
-        tables.progress[1] = 51
-        tables.asked.clear()
-        await stamps.of_user(2)  # begins a round, which takes long
-        while "changed_users" not in tables.asked:  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
-        # Meanwhile another process writes an erasure, and answers when all must know of it.
-        tables.erased = [{"user_id": 2, "source": 1, "position": 40, "changed_ms": 5}]
-        tables.erasures = "5 1"
+        # Another process writes an erasure, and answers when all must know of it.
+        await _erase_while_a_round_runs(stamps, tables, clock)
         clock.now += module.STALE_S
         assert (await stamps.of_user(2)).stamp != before.stamp
 
@@ -297,20 +290,24 @@ def test_where_tables_were_restored_nothing_that_is_known_stands() -> None:
     asyncio.run(story())
 
 
+async def _erase_while_a_round_runs(stamps: Stamps, tables: Tables, clock: Clock) -> None:
+    clock.now += 0.3
+    tables.progress[1] = 51
+    tables.asked.clear()
+    await stamps.of_user(2)  # begins it
+    while "changed_users" not in tables.asked:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    tables.erased = [{"user_id": 2, "source": 1, "position": 40, "changed_ms": 5}]
+    tables.erasures = "5 1"
+
+
 def test_who_forgets_while_a_round_runs_gets_the_next_one() -> None:
     tables, clock = Tables({1: 50}, {}), Clock()
 
     async def story() -> None:
         stamps = Stamps(tables, clock)
         before = await stamps.of_user(2)
-        clock.now += 0.3
-        tables.progress[1] = 51
-        tables.asked.clear()
-        await stamps.of_user(2)  # begins a round
-        while "changed_users" not in tables.asked:  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
-        tables.erased = [{"user_id": 2, "source": 1, "position": 40, "changed_ms": 5}]
-        tables.erasures = "5 1"
+        await _erase_while_a_round_runs(stamps, tables, clock)
         stamps.forget()
         assert (await stamps.of_user(2)).stamp != before.stamp
 
