@@ -209,6 +209,8 @@ class Stamps:
         if not is_told or day < self._day or len(changed) > MAX_CHANGES:
             self._users.clear()
             self._changed.clear()
+        elif day > self._day:
+            self._renew_past()
         self._mark(changed)
         self._progress, self._day = now, day
 
@@ -218,6 +220,12 @@ class Stamps:
             erased[row["source"]] = row["position"]
             # Rows become visible in another order than their times.
             self._erased_ms = row["changed_ms"] - _REREAD_MS
+
+    def _renew_past(self) -> None:
+        """Once a day: that the tables' retention takes rows away is told by nobody."""
+        self._changes += 1
+        for user in self._users.values():
+            user.past = self._changes
 
     def _mark(self, changed: Rows) -> None:
         # Whoever asks meanwhile may be a little ahead of this clock.

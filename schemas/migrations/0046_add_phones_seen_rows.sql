@@ -1,4 +1,5 @@
--- What usage_log held before there was a view. Rows may be repeated, so workers need not wait.
+-- What usage_log held before there was a view. Rows may be repeated. To be applied while no worker runs: an
+-- insert that began before the view and ended after this would be missing.
 -- ENGINE, ORDER BY, PARTITION BY, TTL: those of phones_seen.
 INSERT INTO phones_seen
 SELECT user_id, phone_hash, source, max(usage_log.first_position) AS first_position,
