@@ -115,8 +115,8 @@ class ClickHousePool:
         Cancelled, it ends the query of `query_id`; without that the step goes on.
         """
         try:
-            # With `asyncio.timeout`, which gives nobody else a turn of the loop here, some connections
-            # waited ten seconds and longer while a thousand clients asked at once.
+            # With `asyncio.timeout`, which lets nobody else go on here, some connections waited ten
+            # seconds and longer while a thousand clients asked at once.
             await asyncio.wait_for(self._turns.acquire(), self._settings.pool_wait_s)
         except TimeoutError:
             self._metrics.query_failures.labels(question, "pool").inc()
