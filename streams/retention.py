@@ -19,8 +19,10 @@ _DAYS = re.compile(r"\bTTL .*?toIntervalDay\((\d+)\)")
 
 def apply_retention(client: Client, settings: Settings) -> list[str]:
     """Give the tables the TTL of the settings where theirs differs; a sentence for each."""
-    wanted = {USAGE_LOG: ("toDateTime(occurred_at)", settings.message_retention_days)}
-    wanted[PHONES_SEEN] = ("last_at", settings.message_retention_days)
+    wanted = {
+        USAGE_LOG: ("toDateTime(occurred_at)", settings.message_retention_days),
+        PHONES_SEEN: ("last_at", settings.message_retention_days),
+    }
     wanted |= dict.fromkeys(_ROLLUPS, ("bucket", settings.rollup_retention_days))
     found = client.query(
         "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()"
