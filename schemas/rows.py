@@ -117,13 +117,18 @@ SAVINGS = (
 arrived or failed; messages, segments and micro-USD that plain characters would have saved, and a
 shorter text; MMS with media, and without any: their micro-USD, and their segments as SMS."""
 
-SUMMED = {USER_15M: ("totals", "statuses"), USER_1D: ("statuses",), USAGE_LOG: ("savings",)}
-"""The arrays of each table. The orders are those of migrations 38, 40 and 42, by which ClickHouse
-computes the arrays of rows that are written without them."""
+SUMMED = {
+    USER_15M: ("totals", "statuses"),
+    USER_1D: ("statuses", "good", "bad", "cost_micros"),
+    USAGE_LOG: ("savings",),
+}
+"""What each table has summed: arrays, and single ones of `TOTALS`. The orders are those of
+migrations 38, 40, 42 and 55, by which ClickHouse computes those of rows that are written without
+them."""
 
 WRITING = {
     "insert_allow_materialized_columns": 1,
     "input_format_defaults_for_omitted_fields": 0,
 }
-"""Settings of an insert that names every column of its table, these arrays too: to look for columns
+"""Settings of an insert that names every column of its table, these too: to look for columns
 that are left out took a tenth of it."""

@@ -10,7 +10,7 @@
 SELECT
     user_id,
     sum(cell.messages) AS messages,
-    sum(base_micros + carrier_fee_micros + failed_fee_micros) AS cost_micros,
+    sum(cell.cost_micros) AS cost_micros,
     toUnixTimestamp(minIf(bucket, cell.messages > 0)) AS first_day,
     toUnixTimestamp(maxIf(bucket, cell.messages > 0)) AS last_day
 FROM user_usage_1d AS cell FINAL

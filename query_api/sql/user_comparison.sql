@@ -31,9 +31,9 @@ FROM
         user_id,
         sum(usage.messages) AS messages,
         sum(usage.segments) AS segments,
-        sum(usage.good_status) AS good,
-        sum(usage.bad_status) AS bad,
-        sum(usage.micros) AS cost_micros,
+        sum(usage.good) AS good,
+        sum(usage.bad) AS bad,
+        sum(usage.cost_micros) AS cost_micros,
         -- Whole numbers below 2^53 are exact as Float64.
         {sign:Int8} * multiIf(
             {order_by:String} = 'segments', toFloat64(segments),
@@ -42,10 +42,7 @@ FROM
             toFloat64(messages)) AS sort_key
     FROM
     (
-        SELECT user_id, source, version, messages, segments,
-               status_delivered + status_received + status_read AS good_status,
-               status_failed + status_undelivered AS bad_status,
-               base_micros + carrier_fee_micros + failed_fee_micros AS micros
+        SELECT user_id, source, version, messages, segments, good, bad, cost_micros
         FROM user_usage_1d FINAL
         WHERE bucket >= toDateTime({days_start:UInt32}, 'UTC')
           AND bucket < toDateTime({days_end:UInt32}, 'UTC')

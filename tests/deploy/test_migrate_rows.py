@@ -209,8 +209,10 @@ def test_computed_columns_are_of_the_rows_of_before_too(before: str) -> None:
             assert [row[0] for row in found] == list(messages.values())
             found = client.query("SELECT totals, statuses FROM user_usage_15m").result_rows
             assert found == [([91, 95, 900, 1 + 2 + 6, 4 + 5, 13, 123], list(range(1, 14)))]
-            found = client.query("SELECT statuses FROM user_usage_1d").result_rows
-            assert found == [(list(range(1, 14)),)]
+            found = client.query(
+                "SELECT statuses, good, bad, cost_micros FROM user_usage_1d"
+            ).result_rows
+            assert found == [(list(range(1, 14)), 1 + 2 + 6, 4 + 5, 123)]
             _wait_for_mutations(client)
 
 

@@ -214,6 +214,6 @@ def test_migrations_run_twice_on_the_real_engine() -> None:
     computed = {table: columns for table, _, columns in found if columns}
     assert computed == {
         rows.USER_15M: ["totals", "statuses"],
-        rows.USER_1D: ["statuses"],
+        rows.USER_1D: ["statuses", "good", "bad", "cost_micros"],
         rows.USAGE_LOG: ["savings"],
     }

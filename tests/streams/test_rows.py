@@ -263,7 +263,7 @@ def test_equal_cells_are_equal_bytes_whatever_their_grouping(client: Client, nam
 
 @pytest.mark.live
 @pytest.mark.parametrize("name", SUMMED)
-def test_arrays_are_what_clickhouse_computes(client: Client, name: str) -> None:
+def test_what_is_summed_is_what_clickhouse_computes(client: Client, name: str) -> None:
     messages = [*_EXTREMES, *_any(4, 500)]
     if name == USAGE_LOG:
         _log(client, messages, [source(1, 2)] * len(messages))
@@ -278,7 +278,8 @@ def test_arrays_are_what_clickhouse_computes(client: Client, name: str) -> None:
     ]
     client.command("DROP TABLE computed")
     assert both[0] == both[1]
-    sizes = {len(row[-1]) for row in both[0]}
+    trimmed = -SUMMED[name][::-1].index("savings" if name == USAGE_LOG else "statuses") - 1
+    sizes = {len(row[trimmed]) for row in both[0]}
     assert len(sizes) > 1, "no array was cut"
 
 
