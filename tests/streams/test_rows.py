@@ -273,12 +273,12 @@ def test_what_is_summed_is_what_clickhouse_computes(client: Client, name: str) -
     client.command(f"CREATE TABLE computed AS {name}")
     client.command(f"INSERT INTO computed SELECT * FROM {name}")
     both = [
-        client.query(f"SELECT *, {', '.join(SUMMED[name])} FROM {table} ORDER BY ALL").result_rows
+        client.query(f"SELECT {', '.join(SUMMED[name])}, * FROM {table} ORDER BY ALL").result_rows
         for table in (name, "computed")
     ]
     client.command("DROP TABLE computed")
     assert both[0] == both[1]
-    trimmed = -SUMMED[name][::-1].index("savings" if name == USAGE_LOG else "statuses") - 1
+    trimmed = SUMMED[name].index("savings" if name == USAGE_LOG else "statuses")
     sizes = {len(row[trimmed]) for row in both[0]}
     assert len(sizes) > 1, "no array was cut"
 
